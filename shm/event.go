@@ -1,0 +1,136 @@
+package shm
+
+import (
+	"context"
+	"runtime"
+)
+
+// An Event lets goroutines of all processes wait until something they look for
+// has come true. It is an event count on one futex word,
+//
+//	bits 1..31  sequence, bumped by a signal that found waiters
+//	bit  0      somebody announced that he may sleep
+//
+// and it carries no data: a signal is a hint, and whoever wakes looks again.
+// The order on both sides is what makes it safe, and a model checker finds the
+// lost wake-up when either is turned round:
+//
+//	waiter    announce (set bit 0), look again, sleep while the word is unchanged
+//	signaller publish, then read the word; if bit 0: bump, clear the bit, wake all
+//
+// Killed between publishing and waking: the sweep of that death bumps and wakes
+// every event. A waiter killed after announcing costs one needless wake-up.
+// Several rings and bags may share one Event; then one Wait looks at them all.
+// Its zero value is ready for Define. Source: event counts of Reed and Kanodia;
+// the futex form is the usual one.
+type Event struct {
+	obj Object
+	c   *core
+	w   *word32
+	id  int // place in the core's list; published while a goroutine waits
+}
+
+// Define adds the event to a layout. It takes 128 bytes of the segment.
+func (e *Event) Define(l *Layout, name string) {
+	e.obj = Object{Name: name, Kind: KindEvent}
+	l.add(e)
+}
+
+func (e *Event) object() *Object { return &e.obj }
+func (e *Event) size() uint64    { return hotLine }
+func (e *Event) bind(c *core) error {
+	e.attach(c, e.obj.Offset)
+	return nil
+}
+
+func (e *Event) attach(c *core, off uint64) {
+	e.c, e.w, e.id = c, c.mem.word32(off), len(c.events)
+	c.events = append(c.events, e)
+}
+
+// Signal wakes everybody who waits on the event. Call it after what they wait
+// for has been published. It does not block; without waiters it is one load.
+// Any process may call it, owner of anything or not.
+func (e *Event) Signal() {
+	for {
+		v := e.w.load(ptEventRead) // pairs with the CAS in announce
+		if v&1 == 0 {
+			return
+		}
+		if e.w.cas(ptEventBump, v, (v+2)&^1) {
+			e.c.sleeper.wake(e.w)
+			return
+		}
+	}
+}
+
+// ring bumps the event whether somebody announced or not, for sweeps and stops:
+// what they changed may concern a waiter that is about to announce.
+func (e *Event) ring() {
+	for {
+		v := e.w.load(ptEventRead)
+		if e.w.cas(ptEventBump, v, (v+2)&^1) {
+			e.c.sleeper.wake(e.w)
+			return
+		}
+	}
+}
+
+func (e *Event) announce() uint32 {
+	for {
+		v := e.w.load(ptEventRead)
+		if v&1 != 0 {
+			return v
+		}
+		if e.w.cas(ptEventAnnounce, v, v|1) { // pairs with the load in Signal
+			return v | 1
+		}
+	}
+}
+
+// spinTries is how often Wait looks before it announces itself. A look is tens
+// of nanoseconds, a sleep and its wake-up several microseconds.
+const spinTries = 30
+
+// Wait calls try until it returns true or an error, and sleeps in between. It
+// returns try's error, the context's, ErrStopped or ErrRetired when the segment
+// ends, ErrClosed when this process closes it, ErrSegmentFault when its file
+// was truncated. try runs on the calling goroutine, must not block, and may be
+// called any number of times. Thousands of goroutines may wait at once: beyond
+// a few, they share one thread. Killed while waiting: nothing remains.
+func (e *Event) Wait(ctx context.Context, try func() (bool, error)) error {
+	if done, err := try(); done || err != nil {
+		return err
+	}
+	return e.c.guard(func() error { return e.waitSlow(ctx, try) })
+}
+
+func (e *Event) waitSlow(ctx context.Context, try func() (bool, error)) error {
+	e.c.inside.Add(1)
+	defer e.c.inside.Add(-1)
+	spin := runtime.NumCPU() > 1
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := e.c.usable(); err != nil {
+			return err
+		}
+		for i := 0; spin && i < spinTries; i++ {
+			if done, err := try(); done || err != nil {
+				return err
+			}
+		}
+		spin = false // a waiter that was woken for nothing goes back to sleep
+		v := e.announce()
+		if err := e.c.usable(); err != nil { // looked at after announcing, as try is
+			return err
+		}
+		if done, err := try(); done || err != nil {
+			return err
+		}
+		e.c.publishWait(e.id)
+		e.c.sleeper.sleep(ctx, e.w, v)
+		e.c.publishWait(-1)
+	}
+}

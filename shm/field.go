@@ -1,0 +1,221 @@
+package shm
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A RecordType describes the records of an arena.
+type RecordType struct {
+	Size   int     `json:"size"` // bytes, a multiple of 8
+	Fields []Field `json:"fields"`
+}
+
+// A Field describes one field of a record. Kinds are bool, u8 to u64, i8 to
+// i64, f32, f64, bytes, text, addr, enum, flags, time, duration, ref, blob,
+// word, struct and array, and nothing else.
+type Field struct {
+	Name   string   `json:"name"`
+	Kind   string   `json:"kind"`
+	Offset int      `json:"offset"` // from the start of the record, or of the enclosing struct or element
+	Size   int      `json:"size"`
+	Phase  int      `json:"phase,omitempty"`  // published from this phase on
+	Count  int      `json:"count,omitempty"`  // array: elements, described by Fields[0]
+	Values []string `json:"values,omitempty"` // enum: by number; flags: by bit
+	Bits   string   `json:"bits,omitempty"`   // enum, flags, time, duration: the integer below
+	Fields []Field  `json:"fields,omitempty"` // struct: its fields
+}
+
+func (f Field) String() string {
+	f.Name = ""
+	b, _ := json.Marshal(f)
+	return string(b)
+}
+
+// recordType derives the description of T. It refuses what must not lie in
+// shared memory (pointers, slices, strings, maps, int and uint, hidden padding)
+// and names it. key is the name of the field tagged key, if any.
+func recordType(t reflect.Type) (rt *RecordType, key string, err error) {
+	if t.Kind() != reflect.Struct {
+		return nil, "", fmt.Errorf("%w: record type %s is not a struct", ErrDeclaration, t)
+	}
+	if t.Size()%8 != 0 || t.Size() == 0 {
+		return nil, "", fmt.Errorf("%w: size of %s is %d, want a multiple of 8: add explicit padding (_ [n]byte)",
+			ErrDeclaration, t, t.Size())
+	}
+	fields, key, err := structFields(t, 0)
+	return &RecordType{int(t.Size()), fields}, key, err
+}
+
+func structFields(t reflect.Type, phase int) (fields []Field, key string, err error) {
+	end := uintptr(0)
+	for sf := range fieldsOf(t) {
+		if sf.Offset != end {
+			return nil, "", fmt.Errorf("%w: %s.%s: %d bytes of hidden padding before it: make them explicit (_ [n]byte)",
+				ErrDeclaration, t, sf.Name, sf.Offset-end)
+		}
+		end = sf.Offset + sf.Type.Size()
+		if sf.Name == "_" {
+			continue
+		}
+		f, isKey, err := field(sf, phase)
+		if err != nil {
+			return nil, "", fmt.Errorf("%w: %s.%s: %w", ErrDeclaration, t, sf.Name, err)
+		}
+		if isKey {
+			key = sf.Name
+		}
+		fields = append(fields, f)
+	}
+	if end != t.Size() {
+		return nil, "", fmt.Errorf("%w: %s: %d bytes of hidden padding at its end: make them explicit (_ [n]byte)",
+			ErrDeclaration, t, t.Size()-end)
+	}
+	return fields, key, nil
+}
+
+func fieldsOf(t reflect.Type) func(func(reflect.StructField) bool) {
+	return func(yield func(reflect.StructField) bool) {
+		for i := range t.NumField() {
+			if !yield(t.Field(i)) {
+				return
+			}
+		}
+	}
+}
+
+var (
+	typeWord     = reflect.TypeFor[Word]()
+	typeBlob     = reflect.TypeFor[Blob]()
+	typeDuration = reflect.TypeFor[time.Duration]()
+	typeRef      = reflect.TypeFor[interface{ isRef() }]()
+)
+
+var plainKinds = map[reflect.Kind]string{
+	reflect.Bool: "bool", reflect.Uint8: "u8", reflect.Uint16: "u16", reflect.Uint32: "u32", reflect.Uint64: "u64",
+	reflect.Int8: "i8", reflect.Int16: "i16", reflect.Int32: "i32", reflect.Int64: "i64",
+	reflect.Float32: "f32", reflect.Float64: "f64",
+}
+
+func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
+	t := sf.Type
+	f = Field{Name: sf.Name, Offset: int(sf.Offset), Size: int(t.Size()), Phase: phase, Kind: plainKinds[t.Kind()]}
+	switch {
+	case t == typeWord:
+		f.Kind = "word"
+	case t == typeBlob:
+		f.Kind = "blob"
+	case t.Implements(typeRef):
+		f.Kind = "ref"
+	case t == typeDuration:
+		f.Kind, f.Bits = "duration", "i64"
+	case t.Kind() == reflect.Array && t.Elem().Kind() == reflect.Uint8:
+		f.Kind = "bytes"
+	}
+	for opt := range strings.SplitSeq(sf.Tag.Get("shm"), ",") {
+		name, value, _ := strings.Cut(opt, "=")
+		switch name {
+		case "":
+		case "key":
+			key = true
+		case "phase":
+			if f.Phase, err = strconv.Atoi(value); err != nil || f.Phase < 0 || f.Phase > 100 {
+				return f, false, fmt.Errorf("phase %q: want 0 to 100", value)
+			}
+		case "text", "addr":
+			if f.Kind != "bytes" || name == "addr" && f.Size != 16 {
+				return f, false, fmt.Errorf("tag %s on %s: want a byte array (addr: of 16)", name, t)
+			}
+			f.Kind = name
+		case "enum", "flags", "time":
+			if f.Kind == "" || f.Kind[0] != 'u' && f.Kind[0] != 'i' && f.Kind != "word" {
+				return f, false, fmt.Errorf("tag %s on %s: want an integer or a Word", name, t)
+			}
+			f.Bits, f.Kind = f.Kind, name
+			if value != "" {
+				f.Values = strings.Split(value, "|")
+			}
+		default:
+			return f, false, fmt.Errorf("unknown tag %q", opt)
+		}
+	}
+	switch {
+	case f.Kind != "":
+	case t.Kind() == reflect.Struct:
+		f.Kind = "struct"
+		f.Fields, _, err = structFields(t, f.Phase)
+	case t.Kind() == reflect.Array && t.Len() > 0:
+		f.Kind, f.Count = "array", t.Len()
+		var elem Field
+		elem, _, err = field(reflect.StructField{Type: t.Elem(), Tag: sf.Tag}, f.Phase)
+		f.Fields = []Field{elem}
+	default:
+		err = fmt.Errorf("type %s cannot lie in shared memory: use fixed-size integers, floats, byte arrays, structs, Word, Ref or Blob", t)
+	}
+	return f, key, err
+}
+
+// A span is a run of words of a record.
+type span struct{ at, n int }
+
+// publishedSpans returns, for each phase up to the largest one used, the words
+// that are published in it. Words are published whole: a group of fields with
+// its own phase starts and ends on a multiple of 8.
+func (rt *RecordType) publishedSpans() ([][]span, error) {
+	most := 0
+	for _, f := range rt.Fields {
+		most = max(most, f.Phase)
+	}
+	spans := make([][]span, most+1)
+	for p := range spans {
+		words := make([]bool, rt.Size/8)
+		hidden := make([]bool, rt.Size/8)
+		for _, f := range rt.Fields {
+			for b := f.Offset; b < f.Offset+f.Size; b++ {
+				if f.Phase <= p {
+					words[b/8] = true
+				} else {
+					hidden[b/8] = true
+				}
+			}
+		}
+		for i := range words {
+			if words[i] && hidden[i] {
+				return nil, fmt.Errorf("%w: byte %d: fields of different phases share a word: align the groups to 8 bytes",
+					ErrDeclaration, i*8)
+			}
+			if k := len(spans[p]); words[i] && k > 0 && spans[p][k-1].at+spans[p][k-1].n == i {
+				spans[p][k-1].n++
+			} else if words[i] {
+				spans[p] = append(spans[p], span{i, 1})
+			}
+		}
+	}
+	return spans, nil
+}
+
+// blobFields returns the word offsets of all blob fields, and the phase of each.
+func (rt *RecordType) blobFields() (at []int, phase []int) {
+	var walk func(fields []Field, base int, ph int)
+	walk = func(fields []Field, base, ph int) {
+		for _, f := range fields {
+			p := max(ph, f.Phase)
+			switch f.Kind {
+			case "blob":
+				at, phase = append(at, (base+f.Offset)/8), append(phase, p)
+			case "struct":
+				walk(f.Fields, base+f.Offset, p)
+			case "array":
+				for i := range f.Count {
+					walk(f.Fields, base+f.Offset+i*f.Fields[0].Size, p)
+				}
+			}
+		}
+	}
+	walk(rt.Fields, 0, 0)
+	return at, phase
+}

@@ -1,0 +1,116 @@
+//go:build linux && (amd64 || arm64)
+
+package shm
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The raw system calls. futex_waitv (Linux 5.16) waits for the shared word and
+// for a private cancel word at once; where it is missing or a seccomp filter
+// refuses it, a plain FUTEX_WAIT in short slices serves.
+
+const (
+	futexWait    = 0
+	futexWake    = 1
+	futex2Size32 = 2
+	futexPrivate = 128
+	mostWords    = 127 // futex_waitv takes 128, one of them our cancel word
+	shortSlice   = 10 * time.Millisecond
+)
+
+type futexWaitV struct {
+	val      uint64
+	addr     uint64
+	flags    uint32
+	reserved uint32
+}
+
+// noWaitV is set when the kernel or a filter has refused futex_waitv.
+var noWaitV atomic.Bool
+
+// kernelWait is one thread's wait. It is pooled because its cancel word must
+// stay at its address while another goroutine may wake it.
+type kernelWait struct {
+	word      uint32 // the private cancel word: 1 ends the wait
+	cancelled bool
+	v         [mostWords + 1]futexWaitV
+}
+
+var kernelWaits = sync.Pool{New: func() any { return new(kernelWait) }}
+
+func newKernelWait() *kernelWait {
+	k := kernelWaits.Get().(*kernelWait)
+	k.reset()
+	return k
+}
+
+func (k *kernelWait) reset() { atomic.StoreUint32(&k.word, 0) }
+
+func (k *kernelWait) release() {
+	if !k.cancelled { // a late cancel of a reused wait would end a stranger's sleep
+		kernelWaits.Put(k)
+	}
+}
+
+// cancel ends the wait, now or when it starts.
+func (k *kernelWait) cancel() {
+	atomic.StoreUint32(&k.word, 1)
+	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&k.word)),
+		futexWake|futexPrivate, 1, 0, 0, 0)
+}
+
+// wait sleeps while *w is v, for d at most. EINTR, EAGAIN and spurious returns
+// are all the same to the caller, who looks again.
+func (k *kernelWait) wait(w *word32, v uint32, d time.Duration) {
+	k.waitMany([]*word32{w}, []uint32{v}, d)
+}
+
+func (k *kernelWait) waitMany(ws []*word32, vs []uint32, d time.Duration) {
+	if noWaitV.Load() {
+		k.waitPlain(ws[0], vs[0], d)
+		return
+	}
+	for i, w := range ws {
+		k.v[i] = futexWaitV{val: uint64(vs[i]), addr: uint64(uintptr(unsafe.Pointer(&w.v))), flags: futex2Size32}
+	}
+	n := len(ws)
+	k.v[n] = futexWaitV{addr: uint64(uintptr(unsafe.Pointer(&k.word))), flags: futex2Size32 | futexPrivate}
+	var end unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &end) != nil {
+		return
+	}
+	end = unix.NsecToTimespec(end.Nano() + int64(d))
+	_, _, errno := unix.Syscall6(unix.SYS_FUTEX_WAITV, uintptr(unsafe.Pointer(&k.v[0])), uintptr(n+1),
+		0, uintptr(unsafe.Pointer(&end)), unix.CLOCK_MONOTONIC, 0)
+	runtime.KeepAlive(k)
+	runtime.KeepAlive(ws)
+	if errno == unix.ENOSYS || errno == unix.EPERM {
+		noWaitV.Store(true)
+	}
+}
+
+// waitPlain cannot see the cancel word while it sleeps, so it sleeps briefly;
+// with several words it looks at the first only, for the same reason.
+func (k *kernelWait) waitPlain(w *word32, v uint32, d time.Duration) {
+	if atomic.LoadUint32(&k.word) != 0 {
+		return
+	}
+	ts := unix.NsecToTimespec(int64(min(d, shortSlice)))
+	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.v)), futexWait, uintptr(v),
+		uintptr(unsafe.Pointer(&ts)), 0, 0)
+	runtime.KeepAlive(w)
+}
+
+// futexWakeAll wakes every sleeper of the word in every process. The word is
+// shared: no FUTEX_PRIVATE_FLAG, or other processes would not hear it.
+func futexWakeAll(w *word32) {
+	reach(ptFutexWake)
+	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.v)), futexWake, 1<<31-1, 0, 0, 0)
+}

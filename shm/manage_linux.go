@@ -1,0 +1,247 @@
+//go:build linux && (amd64 || arm64)
+
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	mmap "github.com/edsrzf/mmap-go"
+	"golang.org/x/sys/unix"
+)
+
+// Inspect maps a segment of any program read-only. name is a segment's name, or
+// a path when it has a slash. Its errors are those of Attach that concern the
+// file; a segment of an earlier boot or another user is shown.
+func Inspect(name string, o *Options) (*Image, error) {
+	opt := o.filled()
+	path := name
+	if !strings.Contains(name, "/") {
+		var err error
+		if path, err = opt.path(name); err != nil {
+			return nil, err
+		}
+	}
+	file, err := openFile(path, mmap.RDONLY, opt.Mode)
+	if err != nil {
+		return nil, err
+	}
+	m := &Image{Path: path, file: file}
+	m.c.mem = memory{file.m}
+	if err := guard(m.c.mem, m.load); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.close(true))
+	}
+	return m, nil
+}
+
+func (m *Image) load() error {
+	g, err := readGeometry(m.c.mem, [16]byte{})
+	if err != nil {
+		return err
+	}
+	if err := g.view(&m.c); err != nil {
+		return err
+	}
+	m.Size, m.Hash, m.objects = g.size, g.hash, g.objects
+	m.State = segmentStates[m.c.head[headState].load(ptAttachRead)]
+	m.Creator = int(m.c.head[headCreator].load(ptAttachRead))
+	m.Created = int64(m.c.head[headCreated].load(ptAttachRead))
+	return nil
+}
+
+// attended opens any program's segment for retiring it, and proves by the
+// kernel that nobody is attached, unless forced.
+func attended(path string, opt *Options, force bool) (*Segment, error) {
+	file, err := openFile(path, mmap.RDWR, opt.Mode)
+	if err != nil {
+		return nil, err
+	}
+	if !file.lock(unix.F_WRLCK, lockAttached) && !force {
+		return nil, errors.Join(fmt.Errorf("%w: %s", ErrInUse, path), file.close(true))
+	}
+	s := newSegment(filepath.Base(path), path, file, opt)
+	s.c.mem = memory{file.m}
+	s.c.sleeper = newFutexSleeper()
+	return s, nil
+}
+
+// retire marks the segment so that every attached process lets go of it. What
+// cannot be read as a segment cannot be attached either, and needs no mark.
+func (s *Segment) retire() error {
+	return guard(s.c.mem, func() error {
+		g, err := readGeometry(s.c.mem, [16]byte{})
+		if err == nil {
+			err = g.view(&s.c)
+		}
+		if err != nil {
+			return err
+		}
+		s.c.head[headState].store(ptRetireSegment, segmentRetired)
+		s.c.wakeAll()
+		return nil
+	})
+}
+
+// Remove removes a segment of any program, and its side files. It refuses with
+// ErrInUse while a process is attached; with force, the attached get ErrRetired.
+// ErrNotExist when there is none. Killed in between: it is retired and still
+// there, for the next Remove.
+func Remove(name string, o *Options, force bool) error {
+	opt := o.filled()
+	path, err := opt.path(name)
+	if err != nil {
+		return err
+	}
+	s, err := attended(path, &opt, force)
+	if errors.Is(err, ErrNotSegment) && force {
+		return removeFile(path)
+	}
+	if err != nil {
+		return err
+	}
+	if err := s.retire(); err != nil && !force {
+		return errors.Join(fmt.Errorf("%s: %w: remove it by force", path, err), s.file.close(true))
+	}
+	reach(ptRetired)
+	return errors.Join(removeFile(path), removeSideFiles(path), s.file.close(true))
+}
+
+func removeFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// sidePrefix is what the names of a segment's side files start with: new files
+// of a reset that was killed, and what the application keeps beside it. A
+// segment's own name cannot start with a dot.
+func sidePrefix(path string) string {
+	return filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+",")
+}
+
+// SideFile is the path of a file that belongs to the segment: Remove and Reset
+// remove it. what is up to 100 of A-Z a-z 0-9 . _ -.
+func (s *Segment) SideFile(what string) (string, error) {
+	if s.file == nil || !segmentName.MatchString(what) {
+		return "", fmt.Errorf("%w: side file %q", ErrName, what)
+	}
+	return sidePrefix(s.path) + what, nil
+}
+
+func removeSideFiles(path string) error {
+	side, err := filepath.Glob(strings.NewReplacer("[", "\\[", "*", "\\*", "?", "\\?").Replace(sidePrefix(path)) + "*")
+	for _, p := range side {
+		err = errors.Join(err, removeFile(p))
+	}
+	return err
+}
+
+// Reset replaces a segment of any program by an empty one with the same layout
+// and capacities, in one step: the name never leads to a half-made segment. It
+// refuses with ErrInUse while a process is attached; with force, the attached
+// get ErrRetired and may attach again. Killed in between: the old segment is
+// still there, maybe retired, and a side file that the next Reset removes.
+func Reset(name string, o *Options, force bool) error {
+	opt := o.filled()
+	path, err := opt.path(name)
+	if err != nil {
+		return err
+	}
+	old, err := attended(path, &opt, force)
+	if err != nil {
+		return err
+	}
+	defer old.file.close(true)
+	return guard(old.c.mem, func() error { return old.replace(&opt, force) })
+}
+
+func (s *Segment) replace(opt *Options, force bool) error {
+	g, err := readGeometry(s.c.mem, [16]byte{})
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(s.file.f.Fd()), &st); err != nil {
+		return err
+	}
+	opt.Mode = fs.FileMode(st.Mode & 0o777)
+	l := &Layout{names: map[string]bool{}, capacity: g.capacities(), unused: map[string]bool{}}
+	var scratch core // only to make the objects of the description
+	scratch.mem = s.c.mem
+	if err := g.view(&scratch); err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	l.objects = scratch.objects
+	fresh, err := build(s.name, s.path, l, opt)
+	if err != nil {
+		return err
+	}
+	defer fresh.file.close(true)
+	if err := removeSideFiles(s.path); err != nil {
+		return err
+	}
+	next := sidePrefix(s.path) + "reset." + strconv.Itoa(os.Getpid())
+	if err := fresh.file.link(next); err != nil {
+		return err
+	}
+	reach(ptResetLinked)
+	if err := s.retire(); err != nil {
+		return errors.Join(err, removeFile(next))
+	}
+	reach(ptRetired)
+	return os.Rename(next, s.path)
+}
+
+// List returns the names of all segments in the directory, those that cannot be
+// opened included.
+func List(o *Options) (names []string, err error) {
+	opt := o.filled()
+	entries, err := os.ReadDir(opt.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("shm: list segments: %w", err)
+	}
+	for _, e := range entries {
+		if !segmentName.MatchString(e.Name()) || !e.Type().IsRegular() {
+			continue
+		}
+		if isSegment(filepath.Join(opt.Dir, e.Name())) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// isSegment looks at the first word of a file.
+func isSegment(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return errors.Is(err, fs.ErrPermission) // maybe one: shown, with its error
+	}
+	defer f.Close()
+	var b [8]byte
+	_, err = f.ReadAt(b[:], 0)
+	var magic uint64
+	for i, x := range b {
+		magic |= uint64(x) << (8 * i)
+	}
+	return err == nil && magic == segmentMagic
+}
+
+// Remove retires the segment, removes its name and side files and closes this
+// opening; others that are attached get ErrRetired.
+func (s *Segment) Remove() error {
+	if s.file != nil && s.file.named(s.path) {
+		s.c.head[headState].store(ptRetireSegment, segmentRetired)
+		if err := errors.Join(removeFile(s.path), removeSideFiles(s.path)); err != nil {
+			return err
+		}
+	}
+	s.c.wakeAll()
+	return s.Close()
+}

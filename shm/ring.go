@@ -1,0 +1,262 @@
+package shm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/bits"
+)
+
+// A Ring is a bounded FIFO queue of records for any number of producers and
+// consumers in any number of processes. It has room for every record of its
+// arena, so that what a dead process had claimed always finds its place again:
+// to bound the queue, bound the arena. Order is FIFO per post; a record posted
+// again, by its worker or after its worker's death, goes to the tail.
+//
+// Phase says which fields of a record are published while it waits here or is
+// claimed from here (tag phase). Wake, if not nil, is an Event shared with other
+// queues. The zero value is ready for Define.
+type Ring[T any] struct {
+	Phase int
+	Wake  *Event
+
+	q ring
+}
+
+// Define adds the ring to a layout, behind its arena. It costs 8 bytes for each
+// record of the arena, rounded up to a power of two.
+func (r *Ring[T]) Define(l *Layout, name string, of *Arena[T]) {
+	r.q.carrier = &r.q
+	r.q.define(l, Object{Name: name, Kind: KindRing, Phase: r.Phase}, &of.a, r.Wake)
+	l.add(&r.q)
+}
+
+func (r *Ring[T]) lane() *lane { return &r.q.lane }
+
+// TryPut posts the record and spends the claim. It does not block. ErrStale
+// when the claim was spent. ErrFull when records taken from the middle (Take)
+// have left the ring without a free slot until its head is got; the claim then
+// stays valid.
+func (r *Ring[T]) TryPut(c Claim[T]) error { return r.q.post(c.c) }
+
+// Put is TryPut that waits for a slot.
+func (r *Ring[T]) Put(ctx context.Context, c Claim[T]) error {
+	return r.q.arena.room.Wait(ctx, func() (bool, error) { return wanted(r.TryPut(c), ErrFull) })
+}
+
+// TryPutAll posts the records in order, stops at the first error, and returns
+// how many it posted.
+func (r *Ring[T]) TryPutAll(cs []Claim[T]) (n int, err error) {
+	for _, c := range cs {
+		if err := r.TryPut(c); err != nil {
+			return n, err
+		}
+		n++
+	}
+	return n, nil
+}
+
+// TryGet claims the oldest record, or returns ErrEmpty. It does not block.
+func (r *Ring[T]) TryGet() (Claim[T], error) {
+	c, err := r.q.get()
+	return Claim[T]{c}, err
+}
+
+// TryGetAll claims up to len(dst) records and returns how many.
+func (r *Ring[T]) TryGetAll(dst []Claim[T]) (n int, err error) {
+	for n < len(dst) {
+		c, err := r.TryGet()
+		if err != nil {
+			return n, err
+		}
+		dst[n] = c
+		n++
+	}
+	return n, nil
+}
+
+// Get is TryGet that waits for a record.
+func (r *Ring[T]) Get(ctx context.Context) (c Claim[T], err error) {
+	err = r.q.event.Wait(ctx, func() (bool, error) {
+		c, err = r.TryGet()
+		return wanted(err, ErrEmpty)
+	})
+	return c, err
+}
+
+// Take claims one record out of the middle; the attempt is not counted. Its
+// slot stays taken until the head of the ring has passed it. ErrStale when it is
+// not in this ring, ErrGone when it was freed.
+func (r *Ring[T]) Take(ref Ref[T]) (Claim[T], error) {
+	c, err := r.q.takeOut(ref.r)
+	return Claim[T]{c}, err
+}
+
+// Len counts the waiting records by their headers: 8 bytes a record of the arena.
+func (r *Ring[T]) Len() int { return r.q.length() }
+
+// ring is the untyped part. Its words are
+//
+//	tail, head  64-bit positions, only hints: each may lag, everybody helps
+//	slot        {lap:24, turn:16, index+1:24}; index+1 = 0: empty in that lap
+//
+// with lap(p) = p / slots. A slot goes, by one CAS each, from empty(lap) to
+// full(lap, turn, record) to empty(lap+1). Invariants: the header decides who
+// has the record, a slot only leads to it; a slot is cleared before head passes
+// it; nobody waits for a step of another. Source: bounded queues with a counter
+// in the slot (Shann, Huang and Chen; Evequoz), without the claim-then-fill of
+// Vyukov's, whose claimer must not die.
+type ring struct {
+	lane
+	tail, head_ *word
+	slots       []word
+	shift       uint
+}
+
+const (
+	slotLapShift = 40
+	lapMask      = 1<<24 - 1
+	retryBudget  = 1 << 20 // loops no live competition needs: the memory is hostile
+)
+
+var errRingFull = fmt.Errorf("%w: every slot of the ring is taken", ErrFull)
+
+func (q *ring) capacity() uint64 { return 1 << bits.Len64(uint64(q.arena.obj.Capacity)-1) }
+
+func (q *ring) size() uint64 { return 3*hotLine + q.capacity()*8 }
+
+func (q *ring) bind(c *core) error {
+	q.bindLane(c)
+	o := q.obj.Offset
+	q.tail, q.head_ = &c.mem.words(o+hotLine, 1)[0], &c.mem.words(o+2*hotLine, 1)[0]
+	q.slots = c.mem.words(o+3*hotLine, q.capacity())
+	q.shift = uint(bits.Len64(q.capacity() - 1))
+	return nil
+}
+
+func slotOf(lap uint64, turn uint16, index1 uint32) uint64 {
+	return lap<<slotLapShift | uint64(turn)<<24 | uint64(index1)
+}
+
+func slotLap(s uint64) uint64    { return s >> slotLapShift }
+func slotTurn(s uint64) uint16   { return uint16(s >> 24) }
+func slotIndex1(s uint64) uint32 { return uint32(s) & indexMask }
+
+func (q *ring) lap(p uint64) uint64 { return p >> q.shift & lapMask }
+func (q *ring) slot(p uint64) *word { return &q.slots[p&uint64(len(q.slots)-1)] }
+func (q *ring) prepare(uint32)      {}
+func nextLap(lap uint64) uint64     { return (lap + 1) & lapMask }
+func lapBefore(lap uint64) uint64   { return (lap - 1) & lapMask }
+func (q *ring) corrupt(what string, v, limit uint64) error {
+	return &CorruptError{q.obj.Name, what, v, limit}
+}
+
+// waiting tells whether a slot leads to a record that still waits here, and
+// returns the header that says so.
+func (q *ring) waiting(s uint64) (h header, ok bool, err error) {
+	i := slotIndex1(s) - 1
+	if i >= q.arena.n {
+		return 0, false, q.corrupt("record in a slot", uint64(i), uint64(q.arena.n))
+	}
+	h = header(q.arena.head(i).load(ptRingHeader)) // pairs with the CAS in lane.postAs
+	return h, q.has(h) && h.turn() == slotTurn(s), nil
+}
+
+// publish puts a posted record into the first empty slot. The one CAS on the
+// slot is the enqueue; moving the tail after it is help that anybody gives.
+// Killed before the CAS: the record is in no slot, its poster is dead: the
+// sweep publishes it. After it: tail lags by one, the next call moves it.
+func (q *ring) publish(i uint32, h header) error {
+	for range retryBudget {
+		t := q.tail.load(ptRingTail)
+		w := q.slot(t)
+		s := w.load(ptRingSlot)
+		lap := q.lap(t)
+		switch {
+		case s == slotOf(lap, 0, 0):
+			if w.cas(ptRingFill, s, slotOf(lap, h.turn(), i+1)) { // pairs with the slot load in get
+				q.tail.cas(ptRingTailMove, t, t+1)
+				return nil
+			}
+		case slotLap(s) == lap && slotIndex1(s) != 0, s == slotOf(nextLap(lap), 0, 0):
+			q.tail.cas(ptRingTailMove, t, t+1) // filled, or filled and got: the tail lags
+		case slotLap(s) == lapBefore(lap) && slotIndex1(s) != 0:
+			x, waits, err := q.waiting(s)
+			if err != nil {
+				return err
+			}
+			if !waits { // got, or taken from the middle: help, slot first, then head
+				w.cas(ptRingClear, s, slotOf(lap, 0, 0))
+				q.head_.cas(ptRingHeadMove, t-uint64(len(q.slots)), t-uint64(len(q.slots))+1)
+			} else if q.tail.load(ptRingTail) == t && header(q.arena.head(slotIndex1(s)-1).load(ptRingHeader)) == x {
+				return errRingFull
+			}
+		default:
+			if q.tail.load(ptRingTail) == t && w.load(ptRingSlot) == s {
+				return q.corrupt("lap of a slot at the tail", slotLap(s), lap)
+			}
+		}
+	}
+	return q.corrupt("retries of a put", retryBudget, retryBudget)
+}
+
+// get claims the record at the head. The decision is the CAS on its header;
+// clearing the slot and moving the head after it is help that anybody gives.
+// Killed between: the record is owned by a dead process, which the sweep
+// returns, and the next call clears the slot.
+func (q *ring) get() (claim, error) {
+	if q.arena.c.closed.Load() {
+		return claim{}, ErrClosed
+	}
+	for range retryBudget {
+		at := q.head_.load(ptRingHead)
+		w := q.slot(at)
+		s := w.load(ptRingSlot) // pairs with the CAS on the slot in publish
+		lap := q.lap(at)
+		switch {
+		case s == slotOf(lap, 0, 0):
+			if q.head_.load(ptRingHead) == at {
+				return claim{}, ErrEmpty
+			}
+		case slotLap(s) == lap && slotIndex1(s) != 0:
+			h, waits, err := q.waiting(s)
+			if err != nil {
+				return claim{}, err
+			}
+			var c claim
+			won := false
+			if waits {
+				c, won = q.claimPosted(slotIndex1(s)-1, h)
+			}
+			w.cas(ptRingClear, s, slotOf(nextLap(lap), 0, 0))
+			q.head_.cas(ptRingHeadMove, at, at+1)
+			if won {
+				return q.delivered(c)
+			}
+		case slotLap(s) == nextLap(lap):
+			q.head_.cas(ptRingHeadMove, at, at+1) // cleared, maybe filled again: the head lags
+		default:
+			if q.head_.load(ptRingHead) == at && w.load(ptRingSlot) == s {
+				return claim{}, q.corrupt("lap of a slot at the head", slotLap(s), lap)
+			}
+		}
+	}
+	return claim{}, q.corrupt("retries of a get", retryBudget, retryBudget)
+}
+
+// inSlots tells for which of the given posts some slot leads to the record.
+func (q *ring) inSlots(turns map[uint32]uint16) map[uint32]bool {
+	found := map[uint32]bool{}
+	for p := range q.slots {
+		s := q.slots[p].load(ptSweepSlot)
+		if i := slotIndex1(s); i != 0 {
+			if turn, ok := turns[i-1]; ok && turn == slotTurn(s) {
+				found[i-1] = true
+			}
+		}
+	}
+	return found
+}
+
+// isFull reports a put that found no slot.
+func isFull(err error) bool { return errors.Is(err, ErrFull) }

@@ -1,0 +1,59 @@
+package shm
+
+// Stats is what a segment holds, counted from headers: exact for each record,
+// not of one instant.
+type Stats struct {
+	Size      uint64        `json:"size"` // bytes
+	State     string        `json:"state"`
+	Processes []Process     `json:"processes"`
+	Objects   []ObjectStats `json:"objects"`
+}
+
+// ObjectStats is the share of one object.
+type ObjectStats struct {
+	Name     string         `json:"name"`
+	Kind     string         `json:"kind"`
+	Capacity int            `json:"capacity,omitempty"`
+	Used     int            `json:"used"`               // records not free, records waiting, permits held
+	States   map[string]int `json:"states,omitempty"`   // of an arena's records
+	Counters []Value        `json:"counters,omitempty"` // of a Counters
+}
+
+// Stats counts what the segment holds. It reads 8 bytes a record.
+func (s *Segment) Stats() Stats { return s.c.stats() }
+
+func (c *core) stats() Stats {
+	s := Stats{Size: uint64(len(c.mem.b)), State: segmentStates[c.head[headState].load(ptSegmentState)], Processes: c.processes()}
+	waiting := map[uint8]int{}
+	for _, o := range c.objects {
+		d := o.object()
+		n := ObjectStats{Name: d.Name, Kind: d.Kind, Capacity: d.Capacity}
+		switch x := o.(type) {
+		case *arena:
+			n.States = map[string]int{}
+			x.each(func(_ uint32, h header) bool {
+				if h.state() == Posted {
+					waiting[h.queue()]++
+				}
+				if h.state() != Free {
+					n.Used++
+					n.States[h.state().String()]++
+				}
+				return true
+			})
+		case *Semaphore:
+			n.Used = d.Capacity - x.Free()
+		case *Counters:
+			for i, sum := range x.Sum() {
+				n.Counters = append(n.Counters, Value{d.Names[i], sum})
+			}
+		}
+		s.Objects = append(s.Objects, n)
+	}
+	for i, o := range c.objects { // an arena stands before its queues
+		if d := o.object(); d.Kind == KindRing || d.Kind == KindBag {
+			s.Objects[i].Used = waiting[uint8(d.ID)]
+		}
+	}
+	return s
+}

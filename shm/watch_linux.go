@@ -1,0 +1,172 @@
+//go:build linux && (amd64 || arm64)
+
+package shm
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The death watch. The verdict is always the kernel's (judge); what lies here is
+// only how soon somebody asks. Each process holds pidfds of its next few live
+// neighbours in the registry, in Go's netpoller: readable well under a
+// millisecond after a SIGKILL, no thread, no wake-ups. A neighbour in another
+// PID namespace cannot be watched so, and is asked for every pollForeign. Once
+// in a slice everybody is asked for.
+const (
+	neighbours  = 3
+	pollForeign = 20 * time.Millisecond
+)
+
+type watched struct {
+	slot uint32
+	gen  uint32
+}
+
+func (s *Segment) watch(ctx context.Context) {
+	held := map[watched]context.CancelFunc{}
+	last := time.Now()
+	seen := uint32(0)
+	for ctx.Err() == nil {
+		foreign := false
+		_ = s.c.guard(func() error {
+			foreign = s.watchNeighbours(ctx, held)
+			return nil
+		})
+		wait := slice
+		if foreign {
+			wait = pollForeign
+		}
+		turn, cancel := context.WithTimeout(ctx, wait)
+		_ = s.c.members.Wait(turn, func() (bool, error) {
+			v := s.c.members.w.load(ptEventRead) | 1
+			changed := v != seen
+			seen = v
+			return changed, nil
+		})
+		cancel()
+		if s.c.usable() != nil && ctx.Err() == nil {
+			// Stopped or retired: members are still to be watched, but waiting
+			// returns at once.
+			select {
+			case <-ctx.Done():
+			case <-time.After(pollForeign):
+			}
+		}
+		if foreign || time.Since(last) >= slice {
+			last = time.Now()
+			_ = s.c.guard(func() error { s.lookAround(ctx); return nil })
+		}
+	}
+	for _, cancel := range held {
+		cancel()
+	}
+}
+
+// lookAround is the slow safety net: all slots, the backlog, our name.
+func (s *Segment) lookAround(ctx context.Context) {
+	s.c.retryBacklog()
+	if s.c.judgeAll(s.file) {
+		s.recoverDead(ctx, "found")
+	}
+	if !s.file.named(s.path) && !s.c.lost.Swap(true) {
+		s.c.log.Warn("the segment's name is gone: removed by hand, or by a cleaner of the directory", "path", s.path)
+		s.c.wakeLocal()
+	}
+}
+
+func (s *Segment) recoverDead(ctx context.Context, how string) {
+	started := time.Now()
+	if r := s.sweepTurn(ctx); !r.nothing() {
+		s.c.log.Info("recovered", "how", how, "report", r, "took", time.Since(started))
+	}
+}
+
+// watchNeighbours keeps a watcher on each of the next live slots after ours. It
+// returns whether one of them can only be polled.
+func (s *Segment) watchNeighbours(ctx context.Context, held map[watched]context.CancelFunc) (foreign bool) {
+	want := map[watched]bool{}
+	ns := pidNamespace()
+	for k := uint32(1); k < s.c.nslots && len(want) < neighbours; k++ {
+		i := (uint32(s.c.self) - 1 + k) % s.c.nslots
+		v := s.c.slot(i)[slotWord].load(ptWatch)
+		if slotState(v) == slotFree {
+			continue
+		}
+		n := watched{i, slotGen(v)}
+		want[n] = true
+		if held[n] != nil {
+			continue
+		}
+		if s.c.slot(i)[slotPIDNS].load(ptWatch) != ns {
+			foreign = true
+			continue
+		}
+		turn, cancel := context.WithCancel(ctx)
+		held[n] = cancel
+		pid := int(s.c.slot(i)[slotPID].load(ptWatch))
+		s.watchers.Go(func() { s.watchOne(turn, n, pid) })
+	}
+	for n, cancel := range held {
+		if !want[n] {
+			cancel()
+			delete(held, n)
+		}
+	}
+	return foreign
+}
+
+// watchOne waits for the end of one process, and recovers what it left.
+func (s *Segment) watchOne(ctx context.Context, n watched, pid int) {
+	if s.c.slot(n.slot)[slotPID].load(ptWatch) == uint64(os.Getpid()) && pid == os.Getpid() {
+		return // another opening of this very process dies with us
+	}
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err == nil {
+		f := os.NewFile(uintptr(fd), "pidfd")
+		stop := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Now()) })
+		// Opened before the slot is read again: if the slot is still the same,
+		// the pidfd is of its process, or of nobody's who matters.
+		err = waitReadable(f)
+		stop()
+		_ = f.Close()
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	// The process has ended, or its id is unknown: it ended before. Its lock may
+	// need a moment more; the verdict waits for it.
+	for range 200 {
+		dead := false
+		_ = s.c.guard(func() error {
+			v := s.c.slot(n.slot)[slotWord].load(ptWatch)
+			dead = slotGen(v) != n.gen || slotState(v) == slotFree || s.c.judge(s.file, n.slot)
+			return nil
+		})
+		if dead {
+			_ = s.c.guard(func() error { s.recoverDead(ctx, "watched"); return nil })
+			s.c.members.ring()
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func waitReadable(f *os.File) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Read(func(fd uintptr) bool {
+		p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(p, 0)
+		return err == nil && n > 0
+	})
+}
