@@ -151,10 +151,17 @@ func (a *Arena[T]) Retire(r Ref[T]) (Claim[T], error) {
 }
 
 // All yields every record that is not free, with its status at that instant, in
-// no order. It reads headers only.
-func (a *Arena[T]) All() iter.Seq2[Ref[T], Status] {
+// an order that does not change. It reads headers only.
+func (a *Arena[T]) All() iter.Seq2[Ref[T], Status] { return a.from(0) }
+
+// From is All beginning with r's place, whether r is still there or not.
+func (a *Arena[T]) From(r Ref[T]) iter.Seq2[Ref[T], Status] {
+	return a.from(a.a.place(min(r.r.index(), a.a.n-1)))
+}
+
+func (a *Arena[T]) from(place int) iter.Seq2[Ref[T], Status] {
 	return func(yield func(Ref[T], Status) bool) {
-		a.a.each(func(i uint32, h header) bool {
+		a.a.eachFrom(place, func(i uint32, h header) bool {
 			return h.state() == Free || yield(Ref[T]{makeRef(a.a.id, h, i)}, Status{h, a.a.c})
 		})
 	}

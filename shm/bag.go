@@ -78,32 +78,30 @@ func (b *Bag[T]) Wakes() *Event { return b.q.event }
 // Len counts the waiting records by their headers: 8 bytes a record of the arena.
 func (b *Bag[T]) Len() int { return b.q.length() }
 
-// bag is the untyped part: a ticket counter and a bitmap of posted records. The
-// header says posted, the ticket in the arena gives the order, the bit is the
-// hint that leads there. Killed between the header and the bit: the sweep sets
+// bag is the untyped part: a bitmap of posted records. The header says posted,
+// the ticket in the arena gives the order (one counter for all bags of the arena,
+// so that a moved record keeps its age), the bit is the hint that leads there. Killed between the header and the bit: the sweep sets
 // the bit of every record whose header says that it waits here.
 type bag struct {
 	lane
-	next   *word
 	posted bitmap
 }
 
 func (q *bag) size() uint64 {
-	return 2*hotLine + bitmapWords(uint32(q.arena.obj.Capacity))*8
+	return hotLine + bitmapWords(uint32(q.arena.obj.Capacity))*8
 }
 
 func (q *bag) bind(c *core) error {
 	q.bindLane(c)
 	o := q.obj.Offset
-	q.next = &c.mem.words(o+hotLine, 1)[0]
-	q.posted.w = c.mem.words(o+2*hotLine, bitmapWords(q.arena.n))
+	q.posted.w = c.mem.words(o+hotLine, bitmapWords(q.arena.n))
 	return nil
 }
 
 // prepare draws the ticket. A number drawn by a process that dies is never
 // used; numbers need only grow.
 func (q *bag) prepare(i uint32) {
-	q.arena.tickets[i].store(ptBagTicket, q.next.add(ptBagTicket, 1))
+	q.arena.tickets[i].store(ptBagTicket, q.arena.next.add(ptBagTicket, 1))
 }
 
 func (q *bag) publish(i uint32, _ header) error {

@@ -43,6 +43,11 @@ func (x *Index[T, K]) Lookup(key K) (Ref[T], bool, error) {
 	return Ref[T]{r}, r != 0, err
 }
 
+// Contains reports whether the record itself is in the index.
+func (x *Index[T, K]) Contains(r Ref[T]) bool {
+	return r.r.arena() == x.x.arena.id && x.x.contains(r.r)
+}
+
 // Insert makes the record findable unless its key is, and then posts it to the
 // queue, or settles it when to is nil. It always spends the claim. It returns
 // the record that has the key now, and whether that is the caller's; an existing

@@ -24,6 +24,7 @@ type arena struct {
 	headers  []word
 	free     bitmap
 	tickets  []word
+	next     *word // the next ticket
 	records  []word
 	room     Event // signalled by free
 	cursor   atomic.Uint32
@@ -54,7 +55,7 @@ func (a *arena) parts() (p [5]uint64) {
 	p[2] = p[1] + align(bitmapWords(uint32(n))*8, hotLine)
 	p[3] = p[2]
 	if a.obj.Tickets {
-		p[3] += align(n*8, hotLine)
+		p[3] += hotLine + align(n*8, hotLine)
 	}
 	p[4] = p[3] + n*a.recordWords()*8
 	return p
@@ -73,7 +74,8 @@ func (a *arena) bind(c *core) error {
 	a.headers = c.mem.words(o.Offset+p[0], headers)
 	a.free.w = c.mem.words(o.Offset+p[1], bitmapWords(a.n))
 	if o.Tickets {
-		a.tickets = c.mem.words(o.Offset+p[2], uint64(a.n))
+		a.next = &c.mem.words(o.Offset+p[2], 1)[0]
+		a.tickets = c.mem.words(o.Offset+p[2]+hotLine, uint64(a.n))
 	}
 	a.records = c.mem.words(o.Offset+p[3], uint64(a.n)*uint64(a.recWords))
 	a.cursor.Store(uint32(c.self) * 0x9e3779b1 % a.n)
@@ -93,10 +95,13 @@ func (a *arena) fill() {
 }
 
 func (a *arena) head(i uint32) *word {
-	return &a.headers[i&(1<<a.column-1)<<3|i>>a.column]
+	return &a.headers[a.place(i)]
 }
 
-// indexAt is the inverse of head: the record whose header is the p-th word;
+// place is the position of a record's header in memory.
+func (a *arena) place(i uint32) int { return int(i&(1<<a.column-1)<<3 | i>>a.column) }
+
+// indexAt is the inverse of place: the record whose header is the p-th word;
 // ok is false for words that pad the last column.
 func (a *arena) indexAt(p int) (i uint32, ok bool) {
 	i = uint32(p)>>3 | uint32(p)&7<<a.column
@@ -109,8 +114,10 @@ func (a *arena) rec(i uint32) []word {
 }
 
 // each calls f with every record's header, in the order they lie in memory.
-func (a *arena) each(f func(i uint32, h header) bool) {
-	for p := range a.headers {
+func (a *arena) each(f func(i uint32, h header) bool) { a.eachFrom(0, f) }
+
+func (a *arena) eachFrom(from int, f func(i uint32, h header) bool) {
+	for p := from; p < len(a.headers); p++ {
 		if i, ok := a.indexAt(p); ok && !f(i, header(a.headers[p].load(ptScan))) {
 			return
 		}
@@ -302,7 +309,7 @@ func (a *arena) load(r ref, dst []uint64) (header, error) {
 	w := a.head(i)
 	for {
 		h := header(w.load(ptLoadHeader)) // pairs with the CAS of every transfer
-		if a.gone(r, h) || h.state() == New && (a.index == nil || !a.index.contains(r)) {
+		if a.gone(r, h) || h.state() == New && !a.isAnchored(r, a.rec(i)) {
 			return h, ErrGone
 		}
 		clear(dst)

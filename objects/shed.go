@@ -1,0 +1,111 @@
+package objects
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"time"
+
+	"github.com/aotf/sharedmem/shm"
+)
+
+// scanRetention is how long a finished scan answers for its account. A failed
+// one may be launched again after scanRetryAfter, unless every token is blocked.
+const (
+	scanRetention  = 24 * time.Hour
+	scanRetryAfter = 10 * time.Minute
+)
+
+func (u *users) Shed(ctx context.Context) (n int, err error) {
+	now := u.m.seg.Now()
+	var rec userRecord
+	for r, st := range u.m.tree.users.All() {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		if st.State() != shm.Settled {
+			continue
+		}
+		if _, err := u.m.tree.users.Load(r, &rec); err != nil {
+			continue // gone meanwhile
+		}
+		if now-rec.End.Ended >= Problem(rec.End.Problem).retention(rec.Key.Direct != 0) && u.free(r) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (u *users) free(r shm.Ref[userRecord]) bool {
+	c, err := u.m.tree.users.Retire(r)
+	if err != nil || c.Free() != nil {
+		return false
+	}
+	u.m.tree.events.Add(evShedUsers, 1)
+	return true
+}
+
+// shedOldest makes room when there is none: the oldest sixteenth of the finished
+// requests goes, whatever its age.
+func (u *users) shedOldest(ctx context.Context) (n int) {
+	type aged struct {
+		r     shm.Ref[userRecord]
+		ended time.Duration
+	}
+	var all []aged
+	var rec userRecord
+	for r, st := range u.m.tree.users.All() {
+		if st.State() == shm.Settled {
+			if _, err := u.m.tree.users.Load(r, &rec); err == nil {
+				all = append(all, aged{r, rec.End.Ended})
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b aged) int { return cmp.Compare(a.ended, b.ended) })
+	for _, a := range all[:(len(all)+15)/16] {
+		if u.free(a.r) {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *scans) Shed(ctx context.Context) (n int, err error) {
+	now := s.m.seg.Now()
+	for r, st := range s.m.tree.scans.All() {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		if st.State() != shm.Settled {
+			continue
+		}
+		state, err := s.m.scanState(scanID(r))
+		if err == nil && state&scanFinished == scanFinished && now-finishedAt(state) >= scanRetention && s.free(r) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+func (s *scans) free(r shm.Ref[scanRecord]) bool {
+	c, err := s.m.tree.scans.Retire(r)
+	if err != nil || c.Free() != nil {
+		return false
+	}
+	s.m.tree.events.Add(evShedScans, 1)
+	return true
+}
+
+// replaceable tells whether a launch may put a new scan in this one's place.
+func (s *scans) replaceable(state uint64) bool {
+	if state&scanFinished != scanFinished || state&(scanFailed|scanUnfound) == 0 {
+		return false
+	}
+	age := s.m.seg.Now() - finishedAt(state)
+	if state&scanBlocked != 0 {
+		return age >= scanRetention
+	}
+	return age >= scanRetryAfter
+}
+
+func finishedAt(state uint64) time.Duration { return time.Duration(state>>scanTime) * time.Millisecond }

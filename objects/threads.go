@@ -1,0 +1,112 @@
+package objects
+
+import (
+	"context"
+	"os"
+	"time"
+
+	"github.com/aotf/sharedmem/shm"
+)
+
+// A Thread is what the registry says of one worker.
+type Thread struct {
+	Name    string    `json:"name"`
+	Process int       `json:"process"` // process id
+	Slot    int       `json:"slot"`    // of its process in the segment's registry
+	Since   time.Time `json:"since"`
+	Work    string    `json:"work"` // what it has claimed, for people; "" when idle
+}
+
+// Threads says which worker runs where, and on what.
+type Threads interface {
+	// Register adds a worker of this process under a name of up to 64 bytes that
+	// no living process has. It vanishes with the process, or by Worker.Close.
+	// ErrTaken, ErrFull, ErrTooLarge.
+	Register(ctx context.Context, name string) (*Worker, error)
+	// List returns all workers, in no order. Entries whose work is over or whose
+	// process is dying are listed as they are; it never fails on them.
+	List(ctx context.Context) ([]Thread, error)
+}
+
+type threads struct{ m *SharedMemory }
+
+// A Worker is a registered thread of this process: what claims are made for. A
+// nil Worker is an anonymous one.
+type Worker struct {
+	m *SharedMemory
+	c shm.Claim[threadRecord]
+}
+
+func (t *threads) Register(ctx context.Context, name string) (*Worker, error) {
+	tree := &t.m.tree
+	c, err := tree.threads.TryNew()
+	if err != nil {
+		return nil, err
+	}
+	rec := c.Record()
+	if err := shm.PutText(rec.Key.Name[:], name); err != nil {
+		_ = c.Free()
+		return nil, err
+	}
+	rec.Since, rec.Process = time.Now().UnixNano(), int64(os.Getpid())
+	held, _, inserted, err := tree.byName.InsertHeld(c)
+	if err == nil && !inserted {
+		// Its owner may be dead and not swept yet; then the name is free now.
+		if r, e := t.m.seg.Sweep(ctx); e == nil && r.Freed > 0 {
+			return t.Register(ctx, name)
+		}
+		err = ErrTaken
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Worker{t.m, held}, nil
+}
+
+// works publishes what the worker has claimed; 0: nothing.
+func (w *Worker) works(ref uint64) {
+	if w != nil {
+		w.c.Record().Work.Store(ref)
+	}
+}
+
+// Close ends the registration.
+func (w *Worker) Close() error { return w.c.Free() }
+
+func (t *threads) List(ctx context.Context) (list []Thread, err error) {
+	var rec threadRecord
+	for r := range t.m.tree.threads.All() {
+		st, err := t.m.tree.threads.Load(r, &rec)
+		if err != nil {
+			continue
+		}
+		list = append(list, Thread{
+			Name: shm.Text(rec.Key.Name[:]), Process: int(rec.Process), Slot: st.Process(),
+			Since: unixTime(rec.Since), Work: t.m.describe(rec.Work.Plain()),
+		})
+	}
+	return list, nil
+}
+
+// describe says what a record is, for people.
+func (m *SharedMemory) describe(v uint64) string {
+	if v == 0 {
+		return ""
+	}
+	var u userRecord
+	if _, err := m.tree.users.Load(shm.RefOf[userRecord](v), &u); err == nil {
+		return shm.Text(u.Key.URL[:])
+	}
+	var leg legRecord
+	if _, err := m.tree.legs.Load(shm.RefOf[legRecord](v), &leg); err == nil {
+		var scan scanRecord
+		if _, err := m.tree.scans.Load(leg.Scan, &scan); err == nil {
+			return "@" + shm.Text(scan.Name[:]) + " " + Leg(leg.Leg).String()
+		}
+	}
+	var tw tweetRecord
+	if _, err := m.tree.tweets.Load(shm.RefOf[tweetRecord](v), &tw); err == nil {
+		return "tweet " + shm.Text(tw.Images[0].Name[:])
+	}
+	return "ended"
+}
