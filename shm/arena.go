@@ -30,7 +30,7 @@ type Arena[T any] struct {
 // Define adds the arena to a layout, with n records unless Options.Capacity
 // says otherwise; n is at most 16,777,214.
 func (a *Arena[T]) Define(l *Layout, name string, n int) {
-	a.a.obj = Object{Name: name, Kind: KindArena, Capacity: n}
+	a.a = arena{obj: Object{Name: name, Kind: KindArena, Capacity: n}}
 	rt, _, err := recordType(reflect.TypeFor[T]())
 	if err != nil {
 		l.fail("arena %s: %v", name, err)

@@ -23,6 +23,7 @@ type Bag[T any] struct {
 // Define adds the bag to a layout, behind its arena. It costs one bit for each
 // record of the arena, and the arena 8 bytes a record, once for all its bags.
 func (b *Bag[T]) Define(l *Layout, name string, of *Arena[T]) {
+	b.q = bag{}
 	b.q.carrier = &b.q
 	of.a.obj.Tickets = true
 	b.q.define(l, Object{Name: name, Kind: KindBag, Phase: b.Phase}, &of.a, b.Wake)

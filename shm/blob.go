@@ -19,6 +19,7 @@ const blobHead = 16 // holder, place of the field and length
 // Define adds the blobs to a layout, the classes in ascending order of size,
 // each as an arena NAME-SIZE with a capacity of its own.
 func (b *Blobs) Define(l *Layout, name string, classes ...BlobClass) {
+	b.classes = nil
 	for i, class := range classes {
 		if class.Size < 8 || class.Size%8 != 0 || i > 0 && class.Size <= classes[i-1].Size {
 			l.fail("blobs %s: class %d: sizes are to be multiples of 8 and ascending", name, i)

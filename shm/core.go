@@ -17,11 +17,11 @@ type core struct {
 	head     []word // the first page; see format.go
 	slots    []word // the registry
 	nslots   uint32
-	self     uint16      // our registry slot + 1; 0 for a read-only opening
-	gen      uint32      // our generation of that slot
-	seed     uint64      // of this segment's key hashes
-	lost     atomic.Bool // the name was unlinked under us
-	adopting bool        // joining a dead process's slot; see adopt
+	self     uint16                // our registry slot + 1; 0 for a read-only opening
+	gen      uint32                // our generation of that slot
+	seed     uint64                // of this segment's key hashes
+	lost     atomic.Pointer[error] // why this opening can go on no longer: name or memory gone
+	adopting bool                  // joining a dead process's slot; see adopt
 
 	objects []object
 	arenas  [maxArenas + 1]*arena
@@ -52,8 +52,8 @@ func (c *core) usable() error {
 	if c.closed.Load() {
 		return ErrClosed
 	}
-	if c.lost.Load() {
-		return ErrRetired
+	if err := c.lost.Load(); err != nil {
+		return *err
 	}
 	switch c.head[headState].load(ptSegmentState) {
 	case segmentOpen:

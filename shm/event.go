@@ -102,6 +102,11 @@ func (e *Event) Wait(ctx context.Context, try func() (bool, error)) error {
 	if done, err := try(); done || err != nil {
 		return err
 	}
+	return e.waitGuarded(ctx, try)
+}
+
+// waitGuarded is Wait without its first, unguarded look.
+func (e *Event) waitGuarded(ctx context.Context, try func() (bool, error)) error {
 	return e.c.guard(func() error { return e.waitSlow(ctx, try) })
 }
 

@@ -147,6 +147,9 @@ func (g *geometry) adopt(app Definer) (*Layout, error) {
 	if e := differ(g.objects, program); e != nil {
 		return nil, e
 	}
+	if h := l.hash(); h != g.hash {
+		return nil, fmt.Errorf("%w: hash %#x, this program has %#x", ErrLayout, g.hash, h)
+	}
 	l.capacity = g.capacities()
 	l.errs = nil
 	for i, o := range l.objects {

@@ -3,6 +3,7 @@ package shm
 import (
 	"context"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -175,7 +176,7 @@ func (c *crowd) serve() {
 		var ws []*word32
 		var vs []uint32
 		for w, b := range c.beds {
-			if lookAgain || w.load(ptFutexRead) != b.v {
+			if lookAgain || !stillIs(w, b.v) {
 				close(b.ch)
 				delete(c.beds, w)
 				continue
@@ -200,6 +201,17 @@ func (c *crowd) serve() {
 		control.waitMany(ws, vs, max(wait, time.Millisecond))
 		runtime.Gosched() // lets those who were woken run before we sleep again
 	}
+}
+
+// stillIs looks at a word on behalf of sleepers; memory that is gone has changed.
+func stillIs(w *word32, v uint32) (same bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if _, ok := recover().(interface{ Addr() uintptr }); ok {
+			same = false
+		}
+	}()
+	return w.load(ptFutexRead) == v
 }
 
 func (c *crowd) close() {

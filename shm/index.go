@@ -17,8 +17,7 @@ type Index[T, K any] struct{ x index }
 // costs about 70 bytes for each record of the arena.
 func (x *Index[T, K]) Define(l *Layout, name string, of *Arena[T]) {
 	_, key, err := recordType(reflect.TypeFor[T]())
-	x.x.obj = Object{Name: name, Kind: KindIndex, Of: of.a.obj.Name, Key: key}
-	x.x.arena = &of.a
+	x.x = index{obj: Object{Name: name, Kind: KindIndex, Of: of.a.obj.Name, Key: key}, arena: &of.a}
 	kt := reflect.TypeFor[K]()
 	switch f, ok := reflect.TypeFor[T]().FieldByName(key); {
 	case err != nil:

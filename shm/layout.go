@@ -29,7 +29,8 @@ const hotLine = 128
 
 // Definer is an application's tree of objects: a struct whose Define method
 // declares each of them, used by creator and attacher alike. Define must do the
-// same thing every time; it is called once per opened segment.
+// same thing every time; it may be called more than once for one opening. A struct
+// serves one opening at a time.
 type Definer interface{ Define(*Layout) }
 
 // A Layout collects the objects of a segment while an application defines them.
@@ -147,8 +148,10 @@ func (l *Layout) processes() int {
 
 // place computes every object's offset and returns the size of the segment.
 func (l *Layout) place() uint64 {
-	text := l.describe(true)
-	off := align(headSize+uint64(l.processes())*slotSize, hotLine) + align(uint64(len(text))+placeSlack, hotLine)
+	// The space for the description does not depend on the capacities and places
+	// that it will hold, or creator and attacher would compute different places.
+	text := uint64(len(l.describe(false))) + uint64(len(l.objects))*placeDigits
+	off := align(headSize+uint64(l.processes())*slotSize+text, hotLine)
 	for _, o := range l.objects {
 		d := o.object()
 		d.Offset, d.Bytes = off, o.size()
@@ -157,9 +160,8 @@ func (l *Layout) place() uint64 {
 	return align(off, pageSize)
 }
 
-// placeSlack is room for the digits of offsets, which are not known when the
-// space for the description is.
-const placeSlack = 64 << 10
+// placeDigits is room for an object's capacity, offset and size in decimal.
+const placeDigits = 96
 
 // describe is the description that lies in the segment. Without capacities and
 // places it is what the layout hash covers.
@@ -221,7 +223,10 @@ func differFields(object, prefix string, segment, program []Field) *LayoutError 
 			return &LayoutError{object, name, "no such field", p.String()}
 		}
 		s := segment[i]
-		if s.Name == p.Name && s.Kind == p.Kind {
+		if s.Name != p.Name {
+			return &LayoutError{object, name, "field " + prefix + s.Name + " in its place", p.Kind}
+		}
+		if s.Kind == p.Kind {
 			if e := differFields(object, name+".", s.Fields, p.Fields); e != nil {
 				return e
 			}

@@ -26,6 +26,7 @@ type Ring[T any] struct {
 // Define adds the ring to a layout, behind its arena. It costs 8 bytes for each
 // record of the arena, rounded up to a power of two.
 func (r *Ring[T]) Define(l *Layout, name string, of *Arena[T]) {
+	r.q = ring{}
 	r.q.carrier = &r.q
 	r.q.define(l, Object{Name: name, Kind: KindRing, Phase: r.Phase}, &of.a, r.Wake)
 	l.add(&r.q)

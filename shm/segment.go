@@ -129,7 +129,7 @@ func (s *Segment) start(watch func(context.Context)) {
 // watchState closes Done when the segment stops or retires. Stop and retirement
 // ring every event, so it hears of them at once.
 func (s *Segment) watchState(ctx context.Context) {
-	err := s.c.members.Wait(ctx, func() (bool, error) { return false, s.c.usable() })
+	err := s.c.members.waitGuarded(ctx, func() (bool, error) { return false, s.c.usable() })
 	if ctx.Err() == nil {
 		s.c.log.Info("segment ended", "reason", err)
 	}
@@ -143,9 +143,9 @@ func (s *Segment) Name() string { return s.name }
 // was unlinked, or when this process closed it. Err tells which.
 func (s *Segment) Done() <-chan struct{} { return s.done }
 
-// Err is nil while the segment is in use, then ErrStopped, ErrRetired or
-// ErrClosed.
-func (s *Segment) Err() error { return s.c.usable() }
+// Err is nil while the segment is in use, then ErrStopped, ErrRetired,
+// ErrClosed, or ErrSegmentFault.
+func (s *Segment) Err() error { return s.c.guard(s.c.usable) }
 
 // Stop ends the application: every blocked call in every process returns
 // ErrStopped, and so does every later one that would block. Calls that do not
@@ -184,7 +184,7 @@ func (s *Segment) Close() error {
 	s.c.sleeper.close()
 	for s.c.inside.Load() != 0 {
 		time.Sleep(50 * time.Microsecond)
-		s.c.wakeLocal()
+		_ = s.c.guard(func() error { s.c.wakeLocal(); return nil })
 	}
 	s.watchers.Wait()
 	var open []string

@@ -25,7 +25,7 @@ type Semaphore struct {
 // Define adds the semaphore to a layout, with n permits unless Options.Capacity
 // says otherwise; n is at most 4,096.
 func (s *Semaphore) Define(l *Layout, name string, n int) {
-	s.obj = Object{Name: name, Kind: KindSemaphore, Capacity: n}
+	*s = Semaphore{obj: Object{Name: name, Kind: KindSemaphore, Capacity: n}}
 	l.add(s)
 }
 
@@ -140,7 +140,7 @@ type Mutex struct{ s Semaphore }
 
 // Define adds the mutex to a layout.
 func (m *Mutex) Define(l *Layout, name string) {
-	m.s.obj = Object{Name: name, Kind: KindSemaphore, Capacity: 1}
+	m.s = Semaphore{obj: Object{Name: name, Kind: KindSemaphore, Capacity: 1}}
 	l.add(&m.s)
 }
 

@@ -31,9 +31,10 @@ func (s *Segment) watch(ctx context.Context) {
 	last := time.Now()
 	seen := uint32(0)
 	for ctx.Err() == nil {
-		foreign := false
-		_ = s.c.guard(func() error {
+		foreign, ended := false, false
+		err := s.c.guard(func() error {
 			foreign = s.watchNeighbours(ctx, held)
+			ended = s.c.usable() != nil
 			return nil
 		})
 		wait := slice
@@ -41,24 +42,27 @@ func (s *Segment) watch(ctx context.Context) {
 			wait = pollForeign
 		}
 		turn, cancel := context.WithTimeout(ctx, wait)
-		_ = s.c.members.Wait(turn, func() (bool, error) {
-			v := s.c.members.w.load(ptEventRead) | 1
-			changed := v != seen
-			seen = v
-			return changed, nil
-		})
-		cancel()
-		if s.c.usable() != nil && ctx.Err() == nil {
-			// Stopped or retired: members are still to be watched, but waiting
-			// returns at once.
-			select {
-			case <-ctx.Done():
-			case <-time.After(pollForeign):
-			}
+		switch {
+		case err != nil:
+		case ended: // nobody blocks any more, but the dead are still to be swept
+			<-turn.Done()
+		default:
+			_ = s.c.members.waitGuarded(turn, func() (bool, error) {
+				v := s.c.members.w.load(ptEventRead) | 1
+				changed := v != seen
+				seen = v
+				return changed, nil
+			})
 		}
-		if foreign || time.Since(last) >= slice {
+		cancel()
+		if err == nil && (foreign || time.Since(last) >= slice) {
 			last = time.Now()
-			_ = s.c.guard(func() error { s.lookAround(ctx); return nil })
+			err = s.c.guard(func() error { s.lookAround(ctx); return nil })
+		}
+		if err != nil {
+			s.c.log.Error("the segment's memory is gone", "error", err)
+			s.c.lost.CompareAndSwap(nil, &err)
+			break
 		}
 	}
 	for _, cancel := range held {
@@ -72,7 +76,7 @@ func (s *Segment) lookAround(ctx context.Context) {
 	if s.c.judgeAll(s.file) {
 		s.recoverDead(ctx, "found")
 	}
-	if !s.file.named(s.path) && !s.c.lost.Swap(true) {
+	if !s.file.named(s.path) && s.c.lost.CompareAndSwap(nil, &ErrRetired) {
 		s.c.log.Warn("the segment's name is gone: removed by hand, or by a cleaner of the directory", "path", s.path)
 		s.c.wakeLocal()
 	}
@@ -121,7 +125,7 @@ func (s *Segment) watchNeighbours(ctx context.Context, held map[watched]context.
 
 // watchOne waits for the end of one process, and recovers what it left.
 func (s *Segment) watchOne(ctx context.Context, n watched, pid int) {
-	if s.c.slot(n.slot)[slotPID].load(ptWatch) == uint64(os.Getpid()) && pid == os.Getpid() {
+	if pid == os.Getpid() {
 		return // another opening of this very process dies with us
 	}
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
@@ -141,14 +145,20 @@ func (s *Segment) watchOne(ctx context.Context, n watched, pid int) {
 	// need a moment more; the verdict waits for it.
 	for range 200 {
 		dead := false
-		_ = s.c.guard(func() error {
+		err := s.c.guard(func() error {
 			v := s.c.slot(n.slot)[slotWord].load(ptWatch)
 			dead = slotGen(v) != n.gen || slotState(v) == slotFree || s.c.judge(s.file, n.slot)
 			return nil
 		})
+		if err != nil {
+			return
+		}
 		if dead {
-			_ = s.c.guard(func() error { s.recoverDead(ctx, "watched"); return nil })
-			s.c.members.ring()
+			_ = s.c.guard(func() error {
+				s.recoverDead(ctx, "watched")
+				s.c.members.ring() // the others choose their neighbours again
+				return nil
+			})
 			return
 		}
 		select {
