@@ -52,9 +52,10 @@ type SharedMemory struct {
 	Threads   Threads
 	Processes Processes
 
-	seg  *shm.Segment
-	tree tree
-	opt  Options
+	seg     *shm.Segment
+	tree    tree
+	opt     Options
+	mailbox shm.Claim[processRecord]
 }
 
 // tree is the declaration of the segment.
@@ -149,6 +150,25 @@ func (t *tree) Define(l *shm.Layout) {
 // Open attaches to the named segment, or creates it unless Options.Attach, or
 // makes a private one. The caller ends with Close.
 func Open(name string, o *Options) (*SharedMemory, error) {
+	return open(name, o, func(m *SharedMemory, so *shm.Options) (*shm.Segment, error) {
+		switch {
+		case m.opt.Private:
+			return shm.Private(&m.tree, so)
+		case m.opt.Attach:
+			return shm.Attach(name, &m.tree, so)
+		}
+		return shm.Open(name, &m.tree, so)
+	})
+}
+
+// Create is Open that fails when the segment exists.
+func Create(name string, o *Options) (*SharedMemory, error) {
+	return open(name, o, func(m *SharedMemory, so *shm.Options) (*shm.Segment, error) {
+		return shm.Create(name, &m.tree, so)
+	})
+}
+
+func open(name string, o *Options, get func(*SharedMemory, *shm.Options) (*shm.Segment, error)) (*SharedMemory, error) {
 	m := &SharedMemory{}
 	if o != nil {
 		m.opt = *o
@@ -158,15 +178,7 @@ func Open(name string, o *Options) (*SharedMemory, error) {
 	}
 	so := &shm.Options{Dir: m.opt.Dir, Capacity: m.opt.Capacity, Logger: m.opt.Logger}
 	var err error
-	switch {
-	case m.opt.Private:
-		m.seg, err = shm.Private(&m.tree, so)
-	case m.opt.Attach:
-		m.seg, err = shm.Attach(name, &m.tree, so)
-	default:
-		m.seg, err = shm.Open(name, &m.tree, so)
-	}
-	if err != nil {
+	if m.seg, err = get(m, so); err != nil {
 		return nil, err
 	}
 	m.tree.limits.CompareAndSwap(0, uint64(m.opt.Tokens)|uint64(m.opt.PerAddress)<<8)
@@ -178,7 +190,7 @@ func Open(name string, o *Options) (*SharedMemory, error) {
 		_ = m.seg.Close()
 		return nil, err
 	}
-	m.Processes = p
+	m.Processes, m.mailbox = p, p.c
 	return m, nil
 }
 
@@ -227,10 +239,16 @@ func (m *SharedMemory) Done() <-chan struct{} { return m.seg.Done() }
 
 // Close leaves. Claims that are still open go back to their queues, without
 // counting an attempt.
-func (m *SharedMemory) Close() error { return m.seg.Close() }
+func (m *SharedMemory) Close() error {
+	_ = m.mailbox.Free() // ErrStale when the segment was closed already
+	return m.seg.Close()
+}
 
 // Remove removes the segment; other processes get ErrRetired.
-func (m *SharedMemory) Remove() error { return m.seg.Remove() }
+func (m *SharedMemory) Remove() error {
+	_ = m.mailbox.Free()
+	return m.seg.Remove()
+}
 
 // eventNames are counters of what happened, for tools and examples.
 var eventNames = [...]string{"redelivered", "failed_attempts", "shed_users", "shed_scans"}

@@ -3,17 +3,18 @@ package shm
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 )
 
 // Errors of a segment's name, file and layout.
 var (
 	ErrName        = errors.New("shm: bad segment name: use 1 to 100 of A-Z a-z 0-9 . _ -, not starting with . or -")
-	ErrExist       = errors.New("shm: segment exists: attach to it, or remove it first")
-	ErrNotExist    = errors.New("shm: no such segment: has its creator run, and with the same directory?")
+	ErrExist       = fmt.Errorf("shm: segment exists: attach to it, or remove it first: %w", fs.ErrExist)
+	ErrNotExist    = fmt.Errorf("shm: no such segment: has its creator run, and with the same directory? (%w)", fs.ErrNotExist)
 	ErrNoSpace     = errors.New("shm: not enough room for the segment: enlarge the tmpfs or lower the capacities")
 	ErrNotTmpfs    = errors.New("shm: not on a tmpfs: shared segments live in memory; choose another directory")
 	ErrNotSegment  = errors.New("shm: not a segment: the file has no segment header")
-	ErrVersion     = errors.New("shm: segment has another format version: use the program that made it, or reset it")
+	ErrVersion     = errors.New("shm: segment has another format version: use the program that made it, or remove it")
 	ErrLayout      = errors.New("shm: segment has another layout")
 	ErrOwner       = errors.New("shm: segment belongs to another user")
 	ErrMode        = errors.New("shm: segment may be written by more users than the mode allows: chmod it")

@@ -107,10 +107,10 @@ func (e *Event) Wait(ctx context.Context, try func() (bool, error)) error {
 
 // waitGuarded is Wait without its first, unguarded look.
 func (e *Event) waitGuarded(ctx context.Context, try func() (bool, error)) error {
-	return e.c.guard(func() error { return e.waitSlow(ctx, try) })
+	return e.c.guard(func() error { return e.waitSlow(ctx, e != &e.c.members, try) })
 }
 
-func (e *Event) waitSlow(ctx context.Context, try func() (bool, error)) error {
+func (e *Event) waitSlow(ctx context.Context, publish bool, try func() (bool, error)) error {
 	e.c.inside.Add(1)
 	defer e.c.inside.Add(-1)
 	spin := runtime.NumCPU() > 1
@@ -134,8 +134,12 @@ func (e *Event) waitSlow(ctx context.Context, try func() (bool, error)) error {
 		if done, err := try(); done || err != nil {
 			return err
 		}
-		e.c.publishWait(e.id)
+		if publish { // housekeeping is no news
+			e.c.publishWait(e.id)
+		}
 		e.c.sleeper.sleep(ctx, e.w, v)
-		e.c.publishWait(-1)
+		if publish {
+			e.c.publishWait(-1)
+		}
 	}
 }

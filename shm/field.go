@@ -123,8 +123,8 @@ func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 		case "key":
 			key = true
 		case "phase":
-			if f.Phase, err = strconv.Atoi(value); err != nil || f.Phase < 0 || f.Phase > 100 {
-				return f, false, fmt.Errorf("phase %q: want 0 to 100", value)
+			if f.Phase, err = strconv.Atoi(value); err != nil || f.Phase < 0 || f.Phase > maxPhase {
+				return f, false, fmt.Errorf("phase %q: want 0 to %d", value, maxPhase)
 			}
 		case "text", "addr":
 			if f.Kind != "bytes" || name == "addr" && f.Size != 16 {
@@ -159,12 +159,14 @@ func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 	return f, key, err
 }
 
+const maxPhase = 15
+
 // A span is a run of words of a record.
 type span struct{ at, n int }
 
 // publishedSpans returns, for each phase up to the largest one used, the words
 // that are published in it. Words are published whole: a group of fields with
-// its own phase starts and ends on a multiple of 8.
+// its own phase starts and ends on a multiple of 8. Fields are in ascending order.
 func (rt *RecordType) publishedSpans() ([][]span, error) {
 	most := 0
 	for _, f := range rt.Fields {
@@ -172,27 +174,25 @@ func (rt *RecordType) publishedSpans() ([][]span, error) {
 	}
 	spans := make([][]span, most+1)
 	for p := range spans {
-		words := make([]bool, rt.Size/8)
-		hidden := make([]bool, rt.Size/8)
+		end, hiddenEnd := 0, 0 // in words, of what is published so far and of what is not
 		for _, f := range rt.Fields {
-			for b := f.Offset; b < f.Offset+f.Size; b++ {
-				if f.Phase <= p {
-					words[b/8] = true
-				} else {
-					hidden[b/8] = true
+			from, to := f.Offset/8, (f.Offset+f.Size+7)/8
+			if f.Phase > p {
+				hiddenEnd = to
+				if from >= end {
+					continue
 				}
+			} else if from >= hiddenEnd {
+				if k := len(spans[p]); k > 0 && from <= end {
+					spans[p][k-1].n = to - spans[p][k-1].at
+				} else {
+					spans[p] = append(spans[p], span{from, to - from})
+				}
+				end = to
+				continue
 			}
-		}
-		for i := range words {
-			if words[i] && hidden[i] {
-				return nil, fmt.Errorf("%w: byte %d: fields of different phases share a word: align the groups to 8 bytes",
-					ErrDeclaration, i*8)
-			}
-			if k := len(spans[p]); words[i] && k > 0 && spans[p][k-1].at+spans[p][k-1].n == i {
-				spans[p][k-1].n++
-			} else if words[i] {
-				spans[p] = append(spans[p], span{i, 1})
-			}
+			return nil, fmt.Errorf("%w: field %s at byte %d: fields of different phases share a word: align the groups to 8 bytes",
+				ErrDeclaration, f.Name, f.Offset)
 		}
 	}
 	return spans, nil

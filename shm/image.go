@@ -113,7 +113,11 @@ func checkFields(fields []Field, size, depth int) error {
 	if depth > 10 || len(fields) > 4096 {
 		return fmt.Errorf("fields nested %d deep", depth)
 	}
+	end := 0
 	for _, f := range fields {
+		if f.Offset < end {
+			return fmt.Errorf("field %s at %d: overlaps the one before it", f.Name, f.Offset)
+		}
 		n := f.Size
 		if f.Kind == "array" {
 			if len(f.Fields) != 1 || f.Count < 1 || f.Count > size || f.Fields[0].Size < 1 || f.Count*f.Fields[0].Size != f.Size {
@@ -126,7 +130,9 @@ func checkFields(fields []Field, size, depth int) error {
 			want, fixed = fieldSizes[f.Bits]
 		}
 		switch {
-		case f.Offset < 0 || f.Size < 1 || f.Offset > size || f.Size > size-f.Offset, f.Phase < 0 || f.Phase > 100:
+		case !fixed && !slices.Contains(openKinds, f.Kind):
+			return fmt.Errorf("field %s: unknown kind %q", f.Name, f.Kind)
+		case f.Offset < 0 || f.Size < 1 || f.Offset > size || f.Size > size-f.Offset, f.Phase < 0 || f.Phase > maxPhase:
 			return fmt.Errorf("field %s: %d bytes at %d of %d", f.Name, f.Size, f.Offset, size)
 		case fixed && (f.Size != want || want == 8 && (f.Kind == "word" || f.Kind == "blob" || f.Kind == "ref") && f.Offset%8 != 0):
 			return fmt.Errorf("field %s: %s of %d bytes at %d", f.Name, f.Kind, f.Size, f.Offset)
@@ -134,9 +140,13 @@ func checkFields(fields []Field, size, depth int) error {
 		if err := checkFields(f.Fields, n, depth+1); err != nil {
 			return err
 		}
+		end = f.Offset + f.Size
 	}
 	return nil
 }
+
+// openKinds have no size of their own. Enum, flags and time stand on an integer.
+var openKinds = []string{"bytes", "text", "struct", "array"}
 
 var fieldSizes = map[string]int{
 	"bool": 1, "u8": 1, "i8": 1, "u16": 2, "i16": 2, "u32": 4, "i32": 4, "f32": 4, "addr": 16,
@@ -253,6 +263,19 @@ func (m *Image) Counters(name string) (sums []uint64, err error) {
 		return nil
 	})
 	return sums, err
+}
+
+// Cell returns the value of a Cell object.
+func (m *Image) Cell(name string) (v uint64, err error) {
+	err = guard(m.c.mem, func() error {
+		for _, o := range m.c.objects {
+			if x, ok := o.(*Cell); ok && x.obj.Name == name {
+				v = x.Load()
+			}
+		}
+		return nil
+	})
+	return v, err
 }
 
 // Close unmaps the image.

@@ -77,6 +77,8 @@ func (l *Layout) add(o object) {
 	switch {
 	case !objectName.MatchString(d.Name):
 		l.fail("object name %q: want up to 40 of a-z 0-9 . _ -", d.Name)
+	case d.Name == capProcesses:
+		l.fail("object name %q: it is the name of the registry's capacity", d.Name)
 	case l.names[d.Name]:
 		l.fail("object %s is defined twice", d.Name)
 	}

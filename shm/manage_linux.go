@@ -89,7 +89,7 @@ func (s *Segment) retire() error {
 
 // Remove removes a segment of any program, and its side files. It refuses with
 // ErrInUse while a process is attached; with force, the attached get ErrRetired.
-// ErrNotExist when there is none. Killed in between: it is retired and still
+// ErrNotExist when there is none, ErrNotSegment when it is something else. Killed in between: it is retired and still
 // there, for the next Remove.
 func Remove(name string, o *Options, force bool) error {
 	opt := o.filled()
@@ -98,14 +98,12 @@ func Remove(name string, o *Options, force bool) error {
 		return err
 	}
 	s, err := attended(path, &opt, force)
-	if errors.Is(err, ErrNotSegment) && force {
-		return removeFile(path)
-	}
 	if err != nil {
 		return err
 	}
-	if err := s.retire(); err != nil && !force {
-		return errors.Join(fmt.Errorf("%s: %w: remove it by force", path, err), s.file.close(true))
+	// Force removes a segment that is corrupt, but never a file that is none.
+	if err := s.retire(); err != nil && (!force || errors.Is(err, ErrNotSegment)) {
+		return errors.Join(fmt.Errorf("%s: %w", path, err), s.file.close(true))
 	}
 	reach(ptRetired)
 	return errors.Join(removeFile(path), removeSideFiles(path), s.file.close(true))

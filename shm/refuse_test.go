@@ -50,7 +50,7 @@ func (m *image) describeRaw(text string) {
 // makeImage creates a closed segment and returns its name and content.
 func makeImage(t testing.TB) (string, *image) {
 	t.Helper()
-	name := shmtest.Name(t)
+	name := brokenName(t)
 	must(t, create(t, name, &farm{jobs: 8}, nil).Close())
 	b, err := os.ReadFile(pathOf(name))
 	must(t, err)

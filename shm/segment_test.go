@@ -36,6 +36,14 @@ func create(t testing.TB, name string, app shm.Definer, o *shm.Options) *shm.Seg
 	return s
 }
 
+// brokenName is shmtest.Name for a file that the test makes unfit for Remove.
+func brokenName(t testing.TB) string {
+	t.Helper()
+	name := shmtest.Name(t)
+	t.Cleanup(func() { _ = os.Remove(pathOf(name)) })
+	return name
+}
+
 // limit bounds the wait for something that is to happen: only a defect reaches it.
 func limit(t testing.TB) context.Context {
 	t.Helper()

@@ -143,12 +143,22 @@ func init() {
 	})
 }
 
+// noRace skips a test of faults: the race detector makes atomic accesses in C
+// code, from which no fault comes back.
+func noRace(t *testing.T) {
+	t.Helper()
+	if raceEnabled {
+		t.Skip("under the race detector a fault cannot be recovered from")
+	}
+}
+
 func TestTruncated(t *testing.T) {
+	noRace(t)
 	for victim := range truncationVictims {
 		for _, size := range []int64{0, 4096} { // 4096: the header is left
 			t.Run(fmt.Sprintf("victim=%s/size=%d", victim, size), func(t *testing.T) {
 				t.Parallel()
-				name := shmtest.Name(t)
+				name := brokenName(t)
 				must(t, create(t, name, &farm{}, nil).Close())
 				p := shmtest.Child(t, "victim", name, victim)
 				p.Want("ready")
@@ -163,10 +173,10 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
-// After the cut, nobody gets in, and force removes what is left.
+// After the cut, nobody gets in.
 func TestTruncated_Attach(t *testing.T) {
 	for size, want := range map[int64]error{0: shm.ErrNotSegment, 100: shm.ErrNotSegment, 4096: shm.ErrCorrupt, 1 << 16: shm.ErrCorrupt} {
-		name := shmtest.Name(t)
+		name := brokenName(t)
 		must(t, create(t, name, &farm{}, nil).Close())
 		must(t, os.Truncate(pathOf(name), size))
 		if _, err := shm.Attach(name, &farm{}, nil); !errors.Is(err, want) {
@@ -181,20 +191,24 @@ func TestTruncated_Attach(t *testing.T) {
 		if err := shm.Remove(name, nil, false); err == nil {
 			t.Errorf("removed %d bytes without force", size)
 		}
-		must(t, shm.Remove(name, nil, true))
+		// Force removes what is corrupt, but no file that is not a segment.
+		if err := shm.Remove(name, nil, true); size < 4096 != errors.Is(err, shm.ErrNotSegment) || size >= 4096 && err != nil {
+			t.Errorf("removed %d bytes by force: %v", size, err)
+		}
 	}
 }
 
 // The file is cut and restored, again and again, under attaching and inspecting
 // processes: typed errors or success, and no death.
 func TestTruncated_Race(t *testing.T) {
+	noRace(t)
 	name, m := makeImage(t)
 	p := shmtest.Child(t, "cut-race", name)
 	p.Want("ready")
 	stop := make(chan struct{})
 	go func() {
 		defer close(stop)
-		for range 400 {
+		for range 2000 {
 			_ = os.Truncate(pathOf(name), 0)
 			if f, err := os.OpenFile(pathOf(name), os.O_WRONLY, 0); err == nil {
 				_, _ = f.Write(m.b)

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/aotf/sharedmem/shm"
+)
+
+func lsCommand() *command {
+	return &command{
+		name: "ls", short: "list the segments there are",
+		help: `Lists all segments of the directory: name, size, processes attached now, state,
+hash of the layout, time of creation. A segment that cannot be opened is listed
+with the reason. Two segments with the same layout hash are of the same program.
+
+States: open, stopped (its program was told to end), retired (it was reset or
+removed while processes were attached). Dead processes, if any, are those whose
+work no other process has put back yet.
+
+It never changes anything, and does not look below the directory.
+
+Examples:
+  shmtool ls
+  shmtool ls --dir /run/app
+  shmtool ls --json
+
+Exit codes: 0 listed, segments that cannot be opened included; 1 the directory
+cannot be read; 2 bad usage.`,
+		run: ls,
+	}
+}
+
+// A segmentInfo is what the header of a segment says.
+type segmentInfo struct {
+	Path    string `json:"path"`
+	Size    uint64 `json:"size"`
+	State   string `json:"state"`
+	Layout  string `json:"layout"`
+	Creator int    `json:"creator"`
+	Created string `json:"created"`
+}
+
+func infoOf(m *shm.Image) segmentInfo {
+	state := m.State
+	if state == "" {
+		state = "unknown"
+	}
+	return segmentInfo{m.Path, m.Size, state, fmt.Sprintf("%016x", m.Hash), m.Creator, timeText(m.Created)}
+}
+
+// A listed segment is one line of ls; with an error, there is only the file.
+type listed struct {
+	Name     string `json:"name"`
+	Attached int    `json:"attached"`
+	Dead     int    `json:"dead,omitempty"`
+	segmentInfo
+	Error string `json:"error,omitempty"`
+}
+
+func ls(t *tool) error {
+	dir, err := t.segmentDir()
+	if err != nil {
+		return err
+	}
+	names, err := shm.List(&shm.Options{Dir: dir})
+	if err != nil {
+		return err
+	}
+	list := []listed{} // not nil: no segments are [] in JSON
+	for _, name := range names {
+		if s, ok := look(place{name, dir, name, filepath.Join(dir, name)}); ok {
+			list = append(list, s)
+		}
+	}
+	if t.json {
+		return t.printJSON(list)
+	}
+	if len(list) == 0 {
+		t.printf("no segments in %s\n", escape(dir))
+		return nil
+	}
+	rows := [][]string{{"NAME", "SIZE", "ATTACHED", "STATE", "LAYOUT", "CREATED"}}
+	for _, s := range list {
+		if s.Error != "" {
+			rows = append(rows, []string{s.Name, bytesText(s.Size), "-", "unreadable", "-", "-", escape(s.Error)})
+			continue
+		}
+		n := strconv.Itoa(s.Attached)
+		if s.Dead > 0 {
+			n += fmt.Sprintf(" (%d dead)", s.Dead)
+		}
+		rows = append(rows, []string{s.Name, bytesText(s.Size), n, s.State, s.Layout, s.Created})
+	}
+	t.print(table(rows))
+	return nil
+}
+
+// look makes one line of the list; ok is false when the segment is gone by now.
+func look(p place) (s listed, ok bool) {
+	s.Name, s.Path = p.name, p.path
+	m, err := p.inspect()
+	if err != nil {
+		s.Error = err.Error()
+		if st, err := os.Lstat(p.path); err == nil {
+			s.Size = uint64(st.Size())
+		}
+		return s, !errors.Is(err, shm.ErrNotExist)
+	}
+	defer m.Close()
+	s.segmentInfo = infoOf(m)
+	list, err := m.Processes()
+	if err != nil {
+		s.Error = err.Error()
+		return s, true
+	}
+	s.Attached = len(living(list))
+	s.Dead = len(list) - s.Attached
+	return s, true
+}
