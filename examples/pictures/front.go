@@ -155,23 +155,45 @@ func (f *front) work(ctx context.Context, r *report) (err error) {
 	ids := make([]objects.UserID, len(f.queries))
 	for i, q := range f.queries {
 		// With kills to come, work must be left for them.
-		for i > k.may(len(f.queries)) && ctx.Err() == nil {
+		for i > k.may(len(f.queries)) && !k.isHungry() && ctx.Err() == nil {
 			time.Sleep(time.Millisecond)
 		}
-		if ids[i], _, err = f.m.Users.Launch(ctx, objects.Query{URL: q.Page}); err != nil {
+		if ids[i], _, err = f.m.Users.Launch(ctx, objects.Query{URL: q.Page + "#0"}); err != nil {
 			return err
 		}
 	}
 	if err := f.poll(ctx, ids, r); err != nil {
 		return err
 	}
-	select {
-	case err = <-killed:
-	case <-ctx.Done():
-		err = ctx.Err()
+	if err = f.keepBusy(ctx, k, killed); err != nil {
+		return err
 	}
 	r.Killed, r.Interrupted, r.RecoveryP99 = k.killed, k.interrupted, k.p99()
 	return err
+}
+
+// keepBusy asks the same queries again while kills are still to come: a small
+// tree is searched before ten workers can be killed at work. The repeats are
+// requests of their own (the part behind # tells them apart) and count nowhere.
+func (f *front) keepBusy(ctx context.Context, k *killer, killed <-chan error) error {
+	for n := 0; ; n++ {
+		if k.isHungry() {
+			q := f.queries[n%len(f.queries)]
+			if _, _, err := f.m.Users.Launch(ctx, objects.Query{URL: fmt.Sprintf("%s#%d", q.Page, n+1)}); err != nil {
+				return err
+			}
+		}
+		select {
+		case err := <-killed:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+		if err := f.team.failed(); err != nil {
+			return err
+		}
+	}
 }
 
 // poll asks for every query until it has ended, as the clients of AOTF do.

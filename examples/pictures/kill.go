@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -23,6 +24,7 @@ type killer struct {
 	interrupted int
 	recoveries  []time.Duration
 	waiting     sync.WaitGroup
+	hungry      atomic.Bool
 }
 
 func newKiller(f *front) *killer {
@@ -36,6 +38,9 @@ func (k *killer) may(queries int) int {
 	defer k.mu.Unlock()
 	return queries * (k.killed + 1) / (k.f.o.kill + 1)
 }
+
+// isHungry tells whether a kill is due and nobody is at work.
+func (k *killer) isHungry() bool { return k.hungry.Load() }
 
 func (k *killer) run(ctx context.Context) error {
 	for k.killed < k.f.o.kill {
@@ -60,21 +65,21 @@ func pause(ctx context.Context, d time.Duration) error {
 // strike waits up to a while for a worker in the middle of something, and kills
 // it; then anybody.
 func (k *killer) strike(ctx context.Context) {
-	until := time.Now().Add(400 * time.Millisecond)
+	defer k.hungry.Store(false)
+	until := time.Now().Add(2 * time.Second)
 	for ctx.Err() == nil {
 		members := k.f.team.attachedMembers()
-		if len(members) == 0 {
-			_ = pause(ctx, time.Millisecond)
-			continue
-		}
-		busy, _ := k.claims()
-		m := members[k.rng.IntN(len(members))]
 		late := time.Now().After(until)
-		if !busy[m.slot] && !late {
-			_ = pause(ctx, 200*time.Microsecond)
+		if !late {
+			busy, again := k.claims()
+			members = slices.DeleteFunc(members, func(m *member) bool { return !busy[m.slot] || again[m.slot] })
+		}
+		if len(members) == 0 {
+			k.hungry.Store(true)
+			_ = pause(ctx, 100*time.Microsecond)
 			continue
 		}
-		if k.kill(m, late) {
+		if k.kill(members[k.rng.IntN(len(members))], late) {
 			return
 		}
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/aotf/sharedmem/examples/pictures/internal/gallery"
@@ -27,7 +28,8 @@ func (w *worker) step1(ctx context.Context, me *objects.Worker) error {
 
 func (w *worker) findLinks(ctx context.Context, c objects.UserClaim) error {
 	start := time.Now()
-	page, err := gallery.ReadPage(c.Request().Query.URL)
+	url := c.Request().Query.URL // PATH#NUMBER, see keepBusy
+	page, err := gallery.ReadPage(url[:strings.LastIndex(url, "#")])
 	if err != nil {
 		return c.Fail(ctx, objects.NotAnArtworkPage)
 	}
