@@ -171,17 +171,18 @@ func (u *users) fill(c shm.Claim[userRecord], q *Query, k userKey, long bool) er
 
 func (u *users) Load(ctx context.Context, id UserID, dst *UserRequest) error {
 	var rec userRecord
-	for {
-		st, err := u.m.tree.users.Load(id.ref(), &rec)
-		if err != nil {
+	var err error
+	for range 100 {
+		var st shm.Status
+		if st, err = u.m.tree.users.Load(id.ref(), &rec); err != nil {
 			return err
 		}
-		err = u.copyOut(id, &rec, st, dst)
-		if errors.Is(err, ErrGone) {
-			continue // a blob went with the state it belonged to: look again
+		if err = u.copyOut(id, &rec, st, dst); !errors.Is(err, ErrGone) {
+			return err
 		}
-		return err
+		// A blob went with the state it belonged to: look again.
 	}
+	return fmt.Errorf("%w: user request %v names a blob that is gone: %w", ErrCorrupt, id, err)
 }
 
 // status is the public name of where a record is.

@@ -35,6 +35,9 @@ func (g *geometry) view(c *core) error {
 				return fmt.Errorf("%w: %s: %w", ErrCorrupt, d.Name, err)
 			}
 		}
+		if d.Holder && (d.Record == nil || d.Record.Size < blobHead+8) {
+			return fmt.Errorf("%w: %s: blobs without room for their holder", ErrCorrupt, d.Name)
+		}
 		of := arenas[d.Of]
 		if of == nil && slices.Contains([]string{KindRing, KindBag, KindIndex}, d.Kind) {
 			return fmt.Errorf("%w: %s: no arena %q before it", ErrCorrupt, d.Name, d.Of)
