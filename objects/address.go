@@ -124,8 +124,7 @@ func (a addresses) take(rec *addressRecord, v uint64) *shm.Word {
 }
 
 func (a addresses) unfinished(v uint64) bool {
-	st, err := a.m.tree.users.Stat(shm.RefOf[userRecord](v))
-	return v != 0 && err == nil && st.State() != shm.Settled && st.State() != shm.Retiring
+	return v != 0 && a.m.unfinished(shm.RefOf[userRecord](v))
 }
 
 // evict closes idle records and returns how many it freed.

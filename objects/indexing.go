@@ -16,6 +16,7 @@ type IndexingClaim interface {
 	Scan() ScanID
 	Account() int64
 	Attempt() int
+	Open() bool // the claim has not been ended
 	// Tweet is the tweet, or nil for an instruction.
 	Tweet() *Tweet
 	// Cursor is what the instruction wants saved. save is false when the scan has
@@ -32,7 +33,7 @@ type IndexingClaim interface {
 
 // ClaimIndexing looks at the instructions first: one that is ready holds up a
 // scan. An instruction waits in its bag, not in an indexer, so none is tied up.
-func (s *scans) ClaimIndexing(ctx context.Context, w *Worker) (IndexingClaim, error) {
+func (s *scans) ClaimIndexing(ctx context.Context, w Worker) (IndexingClaim, error) {
 	t := &s.m.tree
 	for {
 		var leg shm.Claim[legRecord]
@@ -54,7 +55,7 @@ func (s *scans) ClaimIndexing(ctx context.Context, w *Worker) (IndexingClaim, er
 			return nil, err
 		}
 		if isTweet {
-			c := &tweetClaim{s: s, c: tweet, w: w}
+			c := &tweetClaim{s: s, c: tweet, w: local(w)}
 			if s.m.delivered(tweet.Attempt()) {
 				if err := c.Fail(ctx); err != nil && !errors.Is(err, ErrStale) {
 					return nil, err
@@ -65,17 +66,17 @@ func (s *scans) ClaimIndexing(ctx context.Context, w *Worker) (IndexingClaim, er
 				_ = c.Fail(ctx)
 				continue
 			}
-			w.works(tweet.Ref().Uint64())
+			c.w.works(tweet.Ref().Uint64())
 			return c, nil
 		}
-		c := &saveClaim{s: s, c: leg, w: w}
+		c := &saveClaim{s: s, c: leg, w: local(w)}
 		if s.m.delivered(leg.Attempt()) {
 			if err := c.Fail(ctx); err != nil && !errors.Is(err, ErrStale) {
 				return nil, err
 			}
 			continue
 		}
-		w.works(leg.Ref().Uint64())
+		c.w.works(leg.Ref().Uint64())
 		return c, nil
 	}
 }
@@ -131,7 +132,7 @@ func (s *scans) passes(r shm.Ref[legRecord], leg *legRecord) bool {
 type tweetClaim struct {
 	s       *scans
 	c       shm.Claim[tweetRecord]
-	w       *Worker
+	w       *worker
 	tweet   Tweet
 	scan    ScanID
 	account int64
@@ -161,6 +162,7 @@ func (c *tweetClaim) load() error {
 func (c *tweetClaim) Scan() ScanID                  { return c.scan }
 func (c *tweetClaim) Account() int64                { return c.account }
 func (c *tweetClaim) Attempt() int                  { return c.c.Attempt() }
+func (c *tweetClaim) Open() bool                    { return c.c.Valid() }
 func (c *tweetClaim) Tweet() *Tweet                 { return &c.tweet }
 func (c *tweetClaim) Cursor() (Leg, Cursor, bool)   { return 0, Cursor{}, false }
 func (c *tweetClaim) Release(context.Context) error { return c.ended(c.c.Release()) }
@@ -198,13 +200,14 @@ func (c *tweetClaim) Fail(ctx context.Context) error {
 type saveClaim struct {
 	s *scans
 	c shm.Claim[legRecord]
-	w *Worker
+	w *worker
 }
 
 func (c *saveClaim) Scan() ScanID                  { return scanID(c.c.Record().Scan) }
 func (c *saveClaim) Account() int64                { return c.c.Record().Account }
 func (c *saveClaim) Attempt() int                  { return c.c.Attempt() }
 func (c *saveClaim) Tweet() *Tweet                 { return nil }
+func (c *saveClaim) Open() bool                    { return c.c.Valid() }
 func (c *saveClaim) Release(context.Context) error { return c.ended(c.c.Release()) }
 
 func (c *saveClaim) ended(err error) error {

@@ -40,6 +40,8 @@ type userRecord struct {
 	_       [7]byte
 	Started int64 `shm:"time"`
 	Begun   time.Duration
+	Outcome shm.Word   // see outcome
+	Image   uint64     // bytes of the query image, which is a side file; 0 none
 	Link    linkFields `shm:"phase=1"`
 	Wait    waitFields `shm:"phase=2"`
 	End     endFields  `shm:"phase=3"`
@@ -164,6 +166,7 @@ type threadRecord struct {
 	Since   int64     `shm:"time"`
 	Process int64     // its process id
 	Work    shm.Word  // the record it works on, as a number
+	Claimed shm.Word  // since when, in nanoseconds since boot
 }
 
 type processRecord struct {

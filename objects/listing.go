@@ -17,6 +17,7 @@ type ListingClaim interface {
 	Account() Account
 	Leg() Leg
 	Attempt() int // deliveries, this one included
+	Open() bool   // the claim has not been ended
 	Reset() bool  // clear the saved cursor before listing
 	// PutTweet puts a tweet of the account into step C, behind the leg's earlier
 	// ones. It waits while step C is full. Killed after a part of the tweets: they
@@ -38,13 +39,13 @@ type ListingClaim interface {
 type listingClaim struct {
 	s       *scans
 	c       shm.Claim[legRecord]
-	w       *Worker
+	w       *worker
 	bag     *shm.Bag[legRecord]
 	account Account
 	reset   bool
 }
 
-func (s *scans) ClaimListing(ctx context.Context, w *Worker, leg Leg, token int) (ListingClaim, error) {
+func (s *scans) ClaimListing(ctx context.Context, w Worker, leg Leg, token int) (ListingClaim, error) {
 	if leg > LegB || token < 0 || token >= s.m.Tokens() {
 		return nil, invalid("leg and token", fmt.Sprint(leg, " ", token), "want leg 0 or 1 and a token below Tokens()")
 	}
@@ -68,7 +69,7 @@ func (s *scans) ClaimListing(ctx context.Context, w *Worker, leg Leg, token int)
 		if err != nil {
 			return nil, err
 		}
-		l := &listingClaim{s: s, c: c, w: w, bag: from}
+		l := &listingClaim{s: s, c: c, w: local(w), bag: from}
 		old := c.Record().Options.Or(legStarted)
 		l.reset = old&legReset != 0
 		if s.m.delivered(c.Attempt()) {
@@ -92,7 +93,7 @@ func (s *scans) ClaimListing(ctx context.Context, w *Worker, leg Leg, token int)
 			}
 			continue
 		}
-		w.works(c.Ref().Uint64())
+		l.w.works(c.Ref().Uint64())
 		return l, nil
 	}
 }
@@ -101,6 +102,7 @@ func (l *listingClaim) Scan() ScanID     { return scanID(l.c.Record().Scan) }
 func (l *listingClaim) Account() Account { return l.account }
 func (l *listingClaim) Leg() Leg         { return Leg(l.c.Record().Leg) }
 func (l *listingClaim) Attempt() int     { return l.c.Attempt() }
+func (l *listingClaim) Open() bool       { return l.c.Valid() }
 func (l *listingClaim) Reset() bool      { return l.reset }
 
 func (l *listingClaim) ended(err error) error {

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -20,6 +21,7 @@ type Options struct {
 	PerAddress int            // unfinished requests of an address; 0 is 10, at most 16
 	Unlimited  []netip.Addr   // addresses that are charged nothing; nil is 127.0.0.1 and ::1
 	Blacklist  []int64        // accounts that are never scanned
+	ImageDir   string         // of query images; "" is beside the segment, a temporary folder for a private one
 	Logger     *slog.Logger   // deaths, recoveries, retirement; nil is silent
 }
 
@@ -56,6 +58,7 @@ type SharedMemory struct {
 	tree    tree
 	opt     Options
 	mailbox shm.Claim[processRecord]
+	images  imageStore
 }
 
 // tree is the declaration of the segment.
@@ -181,6 +184,7 @@ func open(name string, o *Options, get func(*SharedMemory, *shm.Options) (*shm.S
 	if m.seg, err = get(m, so); err != nil {
 		return nil, err
 	}
+	m.images = imageStore{dir: m.opt.ImageDir, private: m.opt.Private, side: m.seg.SideFile}
 	m.tree.limits.CompareAndSwap(0, uint64(m.opt.Tokens)|uint64(m.opt.PerAddress)<<8)
 	m.Users, m.Scans = &users{m}, &scans{m: m}
 	m.HTTP, m.Metrics = &limiter{m}, &metrics{m}
@@ -241,13 +245,13 @@ func (m *SharedMemory) Done() <-chan struct{} { return m.seg.Done() }
 // counting an attempt.
 func (m *SharedMemory) Close() error {
 	_ = m.mailbox.Free() // ErrStale when the segment was closed already
-	return m.seg.Close()
+	return errors.Join(m.seg.Close(), m.images.close())
 }
 
 // Remove removes the segment; other processes get ErrRetired.
 func (m *SharedMemory) Remove() error {
 	_ = m.mailbox.Free()
-	return m.seg.Remove()
+	return errors.Join(m.seg.Remove(), m.images.close())
 }
 
 // eventNames are counters of what happened, for tools and examples.

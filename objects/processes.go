@@ -15,8 +15,18 @@ type Message uint64
 // WriteStacks asks a process to write the stacks of its goroutines to a file.
 const WriteStacks Message = 1 << 0
 
-// Processes sends messages to the processes of the application.
+// A ProcessInfo is one process of the application.
+type ProcessInfo struct {
+	Process int       `json:"process"` // process id
+	Slot    int       `json:"slot"`    // in the segment's registry
+	Since   time.Time `json:"since"`
+	Memory  int64     `json:"memory"` // resident bytes, 0 when unknown
+}
+
+// Processes lists the processes of the application and sends them messages.
 type Processes interface {
+	// List returns all processes, in no order; one that is dying is listed.
+	List(ctx context.Context) ([]ProcessInfo, error)
 	// Send sends a message to every attached process, and returns to how many.
 	Send(ctx context.Context, msg Message) (int, error)
 	// Receive waits for messages to this process and takes them.
@@ -38,6 +48,16 @@ func (p *processes) register() error {
 	rec.Process, rec.Slot, rec.Since = int64(os.Getpid()), int64(p.m.seg.Slot()), time.Now().UnixNano()
 	p.c, err = c.Hold()
 	return err
+}
+
+func (p *processes) List(ctx context.Context) (list []ProcessInfo, err error) {
+	var rec processRecord
+	for r := range p.m.tree.processes.All() {
+		if _, err := p.m.tree.processes.Load(r, &rec); err == nil {
+			list = append(list, ProcessInfo{int(rec.Process), int(rec.Slot), unixTime(rec.Since), residentMemory(int(rec.Process))})
+		}
+	}
+	return list, nil
 }
 
 func (p *processes) Send(ctx context.Context, msg Message) (n int, err error) {

@@ -32,10 +32,10 @@ type Scans interface {
 	Load(ctx context.Context, id ScanID, dst *ScanRequest) error
 	// ClaimListing waits for a leg that the token may list and claims it: the
 	// priority class first, the oldest first in a class.
-	ClaimListing(ctx context.Context, w *Worker, leg Leg, token int) (ListingClaim, error)
+	ClaimListing(ctx context.Context, w Worker, leg Leg, token int) (ListingClaim, error)
 	// ClaimIndexing waits for a tweet of step C, or for a save-cursor instruction
 	// whose barrier is open, and claims it.
-	ClaimIndexing(ctx context.Context, w *Worker) (IndexingClaim, error)
+	ClaimIndexing(ctx context.Context, w Worker) (IndexingClaim, error)
 	// Shed frees scans that finished a day ago.
 	Shed(ctx context.Context) (int, error)
 	// Count returns how many scans there are, and how many have not finished.

@@ -17,6 +17,9 @@ const (
 )
 
 func (u *users) Shed(ctx context.Context) (n int, err error) {
+	if err := u.sweepImages(); err != nil {
+		return 0, err
+	}
 	now := u.m.seg.Now()
 	var rec userRecord
 	for r, st := range u.m.tree.users.All() {

@@ -15,6 +15,8 @@ type Thread struct {
 	Slot    int       `json:"slot"`    // of its process in the segment's registry
 	Since   time.Time `json:"since"`
 	Work    string    `json:"work"` // what it has claimed, for people; "" when idle
+	// WorkAge is how long it has had it: a large one names a stuck worker.
+	WorkAge time.Duration `json:"work_age"`
 }
 
 // Threads says which worker runs where, and on what.
@@ -22,7 +24,7 @@ type Threads interface {
 	// Register adds a worker of this process under a name of up to 64 bytes that
 	// no living process has. It vanishes with the process, or by Worker.Close.
 	// ErrTaken, ErrFull, ErrTooLarge.
-	Register(ctx context.Context, name string) (*Worker, error)
+	Register(ctx context.Context, name string) (Worker, error)
 	// List returns all workers, in no order. Entries whose work is over or whose
 	// process is dying are listed as they are; it never fails on them.
 	List(ctx context.Context) ([]Thread, error)
@@ -32,12 +34,18 @@ type threads struct{ m *SharedMemory }
 
 // A Worker is a registered thread of this process: what claims are made for. A
 // nil Worker is an anonymous one.
-type Worker struct {
-	m *SharedMemory
-	c shm.Claim[threadRecord]
+type Worker interface {
+	Name() string
+	Close() error // ends the registration
 }
 
-func (t *threads) Register(ctx context.Context, name string) (*Worker, error) {
+type worker struct {
+	m    *SharedMemory
+	name string
+	c    shm.Claim[threadRecord]
+}
+
+func (t *threads) Register(ctx context.Context, name string) (Worker, error) {
 	tree := &t.m.tree
 	c, err := tree.threads.TryNew()
 	if err != nil {
@@ -60,18 +68,25 @@ func (t *threads) Register(ctx context.Context, name string) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Worker{t.m, held}, nil
+	return &worker{t.m, name, held}, nil
+}
+
+// local is the worker as this store knows it; nil when it is anonymous.
+func local(w Worker) *worker {
+	x, _ := w.(*worker)
+	return x
 }
 
 // works publishes what the worker has claimed; 0: nothing.
-func (w *Worker) works(ref uint64) {
+func (w *worker) works(ref uint64) {
 	if w != nil {
+		w.c.Record().Claimed.Store(uint64(w.m.seg.Now()))
 		w.c.Record().Work.Store(ref)
 	}
 }
 
-// Close ends the registration.
-func (w *Worker) Close() error { return w.c.Free() }
+func (w *worker) Name() string { return w.name }
+func (w *worker) Close() error { return w.c.Free() }
 
 func (t *threads) List(ctx context.Context) (list []Thread, err error) {
 	var rec threadRecord
@@ -80,8 +95,13 @@ func (t *threads) List(ctx context.Context) (list []Thread, err error) {
 		if err != nil {
 			continue
 		}
+		age := time.Duration(0)
+		if rec.Work.Plain() != 0 {
+			age = t.m.seg.Now() - time.Duration(rec.Claimed.Plain())
+		}
 		list = append(list, Thread{
-			Name: shm.Text(rec.Key.Name[:]), Process: int(rec.Process), Slot: st.Process(),
+			WorkAge: age,
+			Name:    shm.Text(rec.Key.Name[:]), Process: int(rec.Process), Slot: st.Process(),
 			Since: unixTime(rec.Since), Work: t.m.describe(rec.Work.Plain()),
 		})
 	}

@@ -13,13 +13,14 @@ import (
 type userClaim struct {
 	u   *users
 	c   shm.Claim[userRecord]
-	w   *Worker
+	w   *worker
 	req UserRequest
 }
 
 func (c *userClaim) ID() UserID            { return userID(c.c.Ref()) }
 func (c *userClaim) Request() *UserRequest { return &c.req }
 func (c *userClaim) Attempt() int          { return c.c.Attempt() }
+func (c *userClaim) Open() bool            { return c.c.Valid() }
 
 // at refuses a transition that does not follow from the claimed status.
 func (c *userClaim) at(want Status) error {
@@ -120,13 +121,29 @@ func (c *userClaim) Fail(ctx context.Context, p Problem) error {
 
 // end is the one CAS to END. Whatever derives from it (the address's quota, the
 // counts, what pollers see) derives from the header; nothing else is to be done.
+// A watchdog may have ended the request before: the outcome word decides, and the
+// late worker only lets go of the record.
 func (c *userClaim) end(p Problem) error {
 	rec := c.c.Record()
+	late := !c.u.m.decide(rec, outcomeByWorker)
+	if late {
+		p = ProcessingError
+		if err := c.u.setFound(c.c, nil); err != nil {
+			return err
+		}
+	}
 	rec.End.Problem = uint8(p)
 	rec.End.Finished, rec.End.Ended = time.Now().UnixNano(), c.u.m.seg.Now()
 	took := rec.End.Ended - rec.Begun
+	ref, image := c.c.Ref(), rec.Image
 	if err := c.ended(c.c.Settle()); err != nil {
 		return err
+	}
+	if image != 0 {
+		c.u.dropImage(ref)
+	}
+	if late {
+		return ErrStale
 	}
 	if p == NoProblem {
 		return c.u.m.Metrics.Add(context.Background(), UserFullTime, 1, took)

@@ -26,6 +26,12 @@ func (u *users) copyOut(id UserID, rec *userRecord, st shm.Status, dst *UserRequ
 	if rec.End.Ended != 0 {
 		dst.Took = rec.End.Ended - rec.Begun
 	}
+	dst.ImageSize = int64(rec.Image)
+	if v := rec.Outcome.Plain(); v&outcomeKind == outcomeForced && dst.Status != End {
+		dst.Status, dst.Problem = End, ProcessingError
+		dst.Took = time.Duration(v>>outcomeTime)*time.Millisecond - rec.Begun
+		dst.Finished = dst.Started.Add(dst.Took)
+	}
 	if addr := netip.AddrFrom16(rec.Address).Unmap(); rec.Address != [16]byte{} {
 		dst.Query.Address = addr
 	}

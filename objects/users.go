@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/aotf/sharedmem/shm"
@@ -36,7 +38,12 @@ type Users interface {
 	// (nil: an anonymous one). A request that was delivered too often is failed
 	// with ProcessingError and passed over. At Step2 a request that waits for
 	// scans is claimed again when one failed or all have finished.
-	Claim(ctx context.Context, w *Worker, s Step) (UserClaim, error)
+	Claim(ctx context.Context, w Worker, s Step) (UserClaim, error)
+	// Expire ends requests that were launched longer ago than given and have not
+	// ended: with ProcessingError, as their pollers and the address's quota see
+	// it. One that a live worker holds keeps its memory until the worker lets go;
+	// the worker's late ending returns ErrStale. It returns how many.
+	Expire(ctx context.Context, age time.Duration) (int, error)
 	// Shed frees finished requests that were kept long enough, and returns how
 	// many. Any process may call it, at any time.
 	Shed(ctx context.Context) (int, error)
@@ -52,6 +59,9 @@ type UserClaim interface {
 	ID() UserID
 	Request() *UserRequest // as it was when claimed
 	Attempt() int          // deliveries at this step, this one included
+	Open() bool            // the claim has not been ended
+	// Image reads the query image. ErrInvalid when the request has none.
+	Image(ctx context.Context) ([]byte, error)
 	// LinkFound ends step 1: accounts (1 to 256), image URLs (0 to 2, up to 4 KiB
 	// each) and the illustration's date are published, and step 2 follows.
 	LinkFound(ctx context.Context, accounts []Account, imageURLs []string, published time.Time) error
@@ -76,15 +86,19 @@ func (q *Query) key() (k userKey, long bool, err error) {
 	switch {
 	case q.URL == "" || len(q.URL) > mostURL:
 		return k, false, fmt.Errorf("%w: URL of %d bytes, want 1 to %d", ErrTooLarge, len(q.URL), mostURL)
-	case len(q.Account) > len(k.Account):
-		return k, false, fmt.Errorf("%w: account name of %d bytes, want at most %d", ErrTooLarge, len(q.Account), len(k.Account))
-	case q.Account != "" && !q.Direct:
-		return k, false, invalid("account", q.Account, "only a direct search names an account")
+	case (q.Account != "" || q.Image != nil) && !q.Direct:
+		return k, false, invalid("query", q.URL, "only a direct search has an account or an image")
+	case len(q.Image) > mostImage:
+		return k, false, fmt.Errorf("%w: image of %d bytes, want at most %d", ErrTooLarge, len(q.Image), mostImage)
 	}
 	if q.Direct {
 		k.Direct = 1
 	}
-	copy(k.Account[:], q.Account)
+	name, err := accountName(q.Account)
+	if err != nil {
+		return k, false, err
+	}
+	copy(k.Account[:], name)
 	if copy(k.URL[:], q.URL); len(q.URL) > urlInline-sha256.Size {
 		// Also for those that would just fit: a URL must not look like another
 		// one's prefix and hash.
@@ -125,6 +139,7 @@ func (u *users) Launch(ctx context.Context, q Query) (UserID, bool, error) {
 		return UserID{}, false, err
 	}
 	if err := u.fill(c, &q, k, long); err != nil {
+		u.dropImage(c.Ref())
 		return UserID{}, false, errors.Join(err, c.Free())
 	}
 	to := &t.step1
@@ -133,8 +148,25 @@ func (u *users) Launch(ctx context.Context, q Query) (UserID, bool, error) {
 	}
 	// The decision. Killed before it, the sweep frees the record, and with it the
 	// cell it was charged to; killed after it, the sweep posts it.
+	own := c.Ref()
 	r, created, err := t.byURL.Insert(c, to)
+	if !created && len(q.Image) > 0 {
+		u.dropImage(own)
+	}
 	return userID(r), created, err
+}
+
+var accountPattern = regexp.MustCompile(`^@?[A-Za-z0-9_]{1,15}$`)
+
+// accountName is the form in which account names are compared.
+func accountName(s string) (string, error) {
+	if s == "" {
+		return "", nil
+	}
+	if !accountPattern.MatchString(s) {
+		return "", invalid("account name", s, "want 1 to 15 letters, digits or _")
+	}
+	return strings.ToLower(strings.TrimPrefix(s, "@")), nil
 }
 
 // alloc takes a record; when there is none, the oldest finished request goes.
@@ -158,6 +190,12 @@ func (u *users) fill(c shm.Claim[userRecord], q *Query, k userKey, long bool) er
 		if err := c.SetBlob(&u.m.tree.blobs, &rec.LongURL, []byte(q.URL)); err != nil {
 			return err
 		}
+	}
+	if len(q.Image) > 0 {
+		if err := u.saveImage(c.Ref(), q.Image); err != nil {
+			return err
+		}
+		rec.Image = uint64(len(q.Image))
 	}
 	if q.Address.IsValid() {
 		rec.Address = q.Address.As16()
@@ -210,7 +248,7 @@ func (u *users) status(st shm.Status) Status {
 	return End
 }
 
-func (u *users) Claim(ctx context.Context, w *Worker, s Step) (UserClaim, error) {
+func (u *users) Claim(ctx context.Context, w Worker, s Step) (UserClaim, error) {
 	t := &u.m.tree
 	for {
 		var c shm.Claim[userRecord]
@@ -236,7 +274,11 @@ func (u *users) Claim(ctx context.Context, w *Worker, s Step) (UserClaim, error)
 		if err != nil {
 			return nil, err
 		}
-		claim := &userClaim{u: u, c: c, w: w}
+		claim := &userClaim{u: u, c: c, w: local(w)}
+		if c.Record().Outcome.Load()&outcomeKind == outcomeForced {
+			_ = claim.end(ProcessingError) // ended for everybody already: this lets go of it
+			continue
+		}
 		if u.m.delivered(c.Attempt()) {
 			if err := claim.Fail(ctx, ProcessingError); err != nil && !errors.Is(err, ErrStale) {
 				return nil, err
@@ -250,7 +292,7 @@ func (u *users) Claim(ctx context.Context, w *Worker, s Step) (UserClaim, error)
 			}
 			return nil, errors.Join(err, c.Release())
 		}
-		w.works(c.Ref().Uint64())
+		claim.w.works(c.Ref().Uint64())
 		return claim, nil
 	}
 }
@@ -276,9 +318,9 @@ func (u *users) ready(_ shm.Ref[userRecord], rec *userRecord) bool {
 }
 
 func (u *users) Count(ctx context.Context) (total, processing int, err error) {
-	for _, st := range u.m.tree.users.All() {
+	for r := range u.m.tree.users.All() {
 		total++
-		if s := st.State(); s != shm.Settled && s != shm.Retiring {
+		if u.m.unfinished(r) {
 			processing++
 		}
 	}

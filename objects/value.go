@@ -83,7 +83,8 @@ func (p Problem) retention(direct bool) time.Duration {
 type Query struct {
 	URL     string     // of the illustration, or of the image when Direct; up to 4 KiB
 	Direct  bool       // search the image itself: straight to step 3
-	Account string     // direct only: the one account to search, "" for all; up to 16 bytes
+	Account string     // direct only: the one account to search, "" for all; a name of 1 to 15 letters, digits or _, case and a leading @ do not matter
+	Image   []byte     // direct only: the image itself, up to 20 MiB; URL is then any identifier
 	Address netip.Addr // charged with the request until it ends; the zero value is charged nothing
 }
 
@@ -115,6 +116,7 @@ type UserRequest struct {
 	Published time.Time     `json:"published"`            // after step 1: of the illustration; zero when unknown
 	Scans     []ScanID      `json:"scans,omitempty"`      // after the first visit of step 2
 	FirstScan bool          `json:"first_scan"`           // an account has no complete earlier scan
+	ImageSize int64         `json:"image_size,omitempty"` // of the query image, see UserClaim.Image
 	Problem   Problem       `json:"problem,omitempty"`    // at END
 	Found     []Found       `json:"found,omitempty"`      // at END, nearest first
 	Truncated bool          `json:"truncated,omitempty"`  // more was found than is kept

@@ -18,8 +18,8 @@ import (
 const timelineLength = 3200
 
 // list is the lister of one leg: A lists all pictures, B the newest.
-func (w *worker) list(leg objects.Leg) func(context.Context, *objects.Worker) error {
-	return func(ctx context.Context, me *objects.Worker) error {
+func (w *worker) list(leg objects.Leg) func(context.Context, objects.Worker) error {
+	return func(ctx context.Context, me objects.Worker) error {
 		for {
 			c, err := w.m.Scans.ClaimListing(ctx, me, leg, 0)
 			if err != nil {
@@ -65,7 +65,7 @@ func (w *worker) listAccount(ctx context.Context, c objects.ListingClaim) error 
 }
 
 // index is the indexer: tweets, and the cursors behind them.
-func (w *worker) index(ctx context.Context, me *objects.Worker) error {
+func (w *worker) index(ctx context.Context, me objects.Worker) error {
 	for {
 		c, err := w.m.Scans.ClaimIndexing(ctx, me)
 		if err != nil {

@@ -14,7 +14,7 @@ import (
 // written twice: a request whose worker died is delivered again.
 
 // step1 reads the illustration page and looks for its artists' accounts.
-func (w *worker) step1(ctx context.Context, me *objects.Worker) error {
+func (w *worker) step1(ctx context.Context, me objects.Worker) error {
 	for {
 		c, err := w.m.Users.Claim(ctx, me, objects.Step1)
 		if err != nil {
@@ -54,7 +54,7 @@ func (w *worker) findLinks(ctx context.Context, c objects.UserClaim) error {
 
 // step2 launches the scans that a request needs; when they have ended, the
 // request comes again.
-func (w *worker) step2(ctx context.Context, me *objects.Worker) error {
+func (w *worker) step2(ctx context.Context, me objects.Worker) error {
 	for {
 		c, err := w.m.Users.Claim(ctx, me, objects.Step2)
 		if err != nil {
@@ -105,7 +105,7 @@ func (w *worker) scansEnded(ctx context.Context, c objects.UserClaim) error {
 }
 
 // step3 searches the catalogue for pictures near the query's.
-func (w *worker) step3(ctx context.Context, me *objects.Worker) error {
+func (w *worker) step3(ctx context.Context, me objects.Worker) error {
 	for {
 		c, err := w.m.Users.Claim(ctx, me, objects.Step3)
 		if err != nil {

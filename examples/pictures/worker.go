@@ -25,23 +25,23 @@ type worker struct {
 }
 
 // loops are the threads of each role, by name.
-func (w *worker) loops(role string) map[string]func(context.Context, *objects.Worker) error {
+func (w *worker) loops(role string) map[string]func(context.Context, objects.Worker) error {
 	switch {
 	case role == "users":
-		return map[string]func(context.Context, *objects.Worker) error{
+		return map[string]func(context.Context, objects.Worker) error{
 			"link_finder_th1": w.step1, "link_finder_th2": w.step1,
 			"tweets_indexer_th1": w.step2, "tweets_indexer_th2": w.step2,
 		}
 	case role == "search":
-		return map[string]func(context.Context, *objects.Worker) error{
+		return map[string]func(context.Context, objects.Worker) error{
 			"reverse_search_th1": w.step3, "reverse_search_th2": w.step3,
 		}
 	case role == "lister":
-		return map[string]func(context.Context, *objects.Worker) error{
+		return map[string]func(context.Context, objects.Worker) error{
 			"lister_A_th1": w.list(objects.LegA), "lister_B_th1": w.list(objects.LegB),
 		}
 	case strings.HasPrefix(role, "indexer-"):
-		return map[string]func(context.Context, *objects.Worker) error{
+		return map[string]func(context.Context, objects.Worker) error{
 			"step_C_" + role: w.index,
 		}
 	}
