@@ -311,3 +311,6 @@ func TestCounts(t *testing.T) {
 		}
 	})
 }
+
+// ctxBackground is for child processes, which have no test to take a context from.
+var ctxBackground = context.Background()

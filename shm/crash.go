@@ -5,6 +5,7 @@ package shm
 import (
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 )
 
@@ -27,11 +28,38 @@ func CrashAfter(n int64) {
 // CrashPoints returns how many points were passed since CrashAfter.
 func CrashPoints() int64 { return crashSeen.Load() }
 
+var (
+	counting atomic.Bool
+	linesMu  sync.Mutex
+	lines    map[uintptr]bool
+)
+
+// CountLines runs f and returns how many different cache lines of shared words
+// it touched: headers, ring slots, bitmaps, index buckets, copied records. What
+// an owner writes into its own record in plain stores is not counted; it does
+// not depend on the size of anything.
+func CountLines(f func()) int {
+	linesMu.Lock()
+	lines = map[uintptr]bool{}
+	linesMu.Unlock()
+	counting.Store(true)
+	f()
+	counting.Store(false)
+	linesMu.Lock()
+	defer linesMu.Unlock()
+	return len(lines)
+}
+
 // dying stops every goroutine of the process at its next access, so that the
 // death is where it was ordered, however long the signal takes.
 var dying atomic.Bool
 
-func crash(p point) {
+func crash(p point, w *uint64) {
+	if counting.Load() && w != nil {
+		linesMu.Lock()
+		lines[lineOf(w)] = true
+		linesMu.Unlock()
+	}
 	n := crashSeen.Add(1)
 	if n != crashAt.Load() && !dying.Load() {
 		return
