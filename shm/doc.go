@@ -14,9 +14,10 @@
 // again. Processes watch each other; nobody is special, and there is no daemon.
 // A process that is merely stopped keeps what it owns.
 //
-// Not promised: fast paths and a program's own accesses to records are not
-// guarded against SIGBUS, which another process of the same user can cause by
-// truncating the file; everything that blocks or inspects is.
+// Not promised: calls that do not wait, the first look of those that may, and a
+// program's own accesses to records are not guarded against SIGBUS, which another
+// process of the same user can cause by truncating the file. Waiting, attaching,
+// inspecting, verifying and sweeping are.
 //
 // Start reading at header.go (the ownership word), then records.go, ring.go,
 // sweep.go and process.go.

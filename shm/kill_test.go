@@ -218,6 +218,15 @@ func init() {
 		fmt.Println("freed")
 		check1(s.Close())
 	})
+	shmtest.Register("locker", func(args []string) {
+		f := &farm{}
+		_, err := shm.Attach(args[0], f, nil)
+		check1(err)
+		_, err = f.Lock.TryLock()
+		check1(err)
+		fmt.Println("locked")
+		stdin()()
+	})
 	shmtest.Register("idle", func([]string) { stdin()() })
 }
 
@@ -247,6 +256,24 @@ func TestKill_ComesBack(t *testing.T) {
 	p.Kill()
 	comesBack(t, f)
 	eventually(t, "its slot is free again", func() bool { return len(s.Processes()) == 1 })
+	shmtest.Verify(t, s)
+}
+
+// The next holder of a dead holder's permit is told, until one has released it.
+func TestKill_Mutex(t *testing.T) {
+	f := &farm{}
+	s := shmtest.New(t, f, nil)
+	p := shmtest.Child(t, "locker", s.Name())
+	p.Want("locked")
+	p.Kill()
+	for _, want := range []bool{true, false} {
+		lock, err := f.Lock.Lock(limit(t))
+		must(t, err)
+		if lock.Recovered() != want {
+			t.Fatalf("recovered %v, want %v", lock.Recovered(), want)
+		}
+		must(t, lock.Release())
+	}
 	shmtest.Verify(t, s)
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"testing"
 
@@ -142,6 +143,7 @@ func TestNoLeaks(t *testing.T) {
 		c, err := g.Todo.Get(t.Context())
 		must(t, err)
 		must(t, c.Free())
+		eventually(t, "both openings watch the child", func() bool { return pidfds(t) >= 2 })
 		must(t, s.Close())
 	}
 	fds := func() int {
@@ -154,7 +156,11 @@ func TestNoLeaks(t *testing.T) {
 		must(t, err)
 		return strings.Count(string(b), dirOf()+"/")
 	}
-	once() // what Go opens once: its poller
+	must(t, f.Todo.TryPut(newJob(t, f, "", 1)))
+	p := shmtest.Child(t, "holder", name) // a neighbour to be watched
+	p.Want("claimed")
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // no finalizer closes for us
+	once()                                           // what Go opens once: its poller
 	fds0, maps0, routines := fds(), maps(), runtime.NumGoroutine()
 	for range 200 {
 		once()
@@ -167,6 +173,19 @@ func TestNoLeaks(t *testing.T) {
 	eventually(t, fmt.Sprintf("%d descriptors, %d mappings, %d goroutines again", fds0, maps0, routines), func() bool {
 		return fds() <= fds0 && maps() <= maps0 && runtime.NumGoroutine() <= routines
 	})
+}
+
+// pidfds counts the processes that this one watches.
+func pidfds(t *testing.T) (n int) {
+	t.Helper()
+	l, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	for _, e := range l {
+		if to, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && strings.Contains(to, "pidfd") {
+			n++
+		}
+	}
+	return n
 }
 
 type definer func(l *shm.Layout)

@@ -226,7 +226,7 @@ func TestAttach_Users(t *testing.T) {
 		t.Skip("needs root, to become another user")
 	}
 	const other = 65534
-	name := shmtest.Name(t)
+	name := brokenName(t)
 	must(t, create(t, name, &farm{}, nil).Close())
 	as := func(mode, want string) {
 		t.Helper()
@@ -252,7 +252,7 @@ func TestAttach_Users(t *testing.T) {
 }
 
 func TestAttach_Mode(t *testing.T) {
-	name := shmtest.Name(t)
+	name := brokenName(t)
 	must(t, create(t, name, &farm{}, nil).Close())
 	for _, c := range []struct {
 		file, option fs.FileMode

@@ -126,3 +126,58 @@ func init() {
 		}
 	})
 }
+
+// An object named processes takes the capacity of the registry, in
+// geometry.capacities and in Options.Capacity.
+func TestRegress_ObjectNamedProcesses(t *testing.T) {
+	app := func() shm.Definer {
+		a := new(shm.Arena[baseRecord])
+		return definer(func(l *shm.Layout) { a.Define(l, "processes", 10) })
+	}
+	name := shmtest.Name(t)
+	s, err := shm.Create(name, app(), nil)
+	if errors.Is(err, shm.ErrDeclaration) {
+		return // refusing the name would do
+	}
+	must(t, err)
+	defer s.Close()
+	s2, err := shm.Attach(name, app(), nil)
+	must(t, err)
+	must(t, s2.Close())
+}
+
+// A description with the right hash, in which an arena of blobs has records
+// of one word: verify indexes past it and panics.
+func TestRegress_HolderOfOneWord(t *testing.T) {
+	app := func() shm.Definer {
+		a := new(shm.Arena[struct{ X uint64 }])
+		return definer(func(l *shm.Layout) { a.Define(l, "a", 4) })
+	}
+	name := brokenName(t)
+	must(t, create(t, name, app(), nil).Close())
+	b, err := os.ReadFile(pathOf(name))
+	must(t, err)
+	m := &image{t, b}
+	m.replace(`"kind":"arena"`, `"kind":"arena","holder":true`)
+	// All words behind the description: settled records, wherever they lie.
+	for i := int(m.word(wordTextAt)+m.word(wordTextLen))/8 + 1; i < len(m.b)/8; i++ {
+		m.set(i, 4<<60|1<<16)
+	}
+	must(t, os.WriteFile(pathOf(name), m.b, 0o600))
+	defer func() {
+		if p := recover(); p != nil {
+			t.Errorf("panic: %v", p)
+		}
+	}()
+	img, err := shm.Inspect(name, nil)
+	if err != nil {
+		if !errors.Is(err, shm.ErrCorrupt) {
+			t.Error(err)
+		}
+		return
+	}
+	defer img.Close()
+	if _, err := img.Verify(); err != nil && !errors.Is(err, shm.ErrCorrupt) {
+		t.Error(err)
+	}
+}

@@ -242,6 +242,8 @@ func TestOpen_RaceOfProcesses(t *testing.T) {
 		}
 		for _, p := range ps {
 			p.Say("end")
+		}
+		for _, p := range ps {
 			p.Want("bye")
 			must(t, p.Wait())
 		}

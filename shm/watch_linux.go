@@ -134,7 +134,9 @@ func (s *Segment) watchOne(ctx context.Context, n watched, pid int) {
 		stop := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Now()) })
 		// Opened before the slot is read again: if the slot is still the same,
 		// the pidfd is of its process, or of nobody's who matters.
-		err = waitReadable(f)
+		if err := waitReadable(f); err != nil && ctx.Err() == nil {
+			s.c.log.Debug("death watch of a neighbour", "pid", pid, "error", err) // judged anyway
+		}
 		stop()
 		_ = f.Close()
 	}

@@ -1,0 +1,110 @@
+//go:build linux && (amd64 || arm64)
+
+package shm
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	mmap "github.com/edsrzf/mmap-go"
+	"golang.org/x/sys/unix"
+)
+
+// segmentFile is the segment's file: mapped and locked through one open file
+// description, so that the locks live exactly as long as the mapping.
+type segmentFile struct {
+	f   *os.File
+	m   mmap.MMap
+	ino uint64
+	dev uint64
+}
+
+// Locks are bytes far behind the end of the file: they need not exist.
+const (
+	lockAttached = 1<<40 - 1 // read-locked by all; write-locked: nobody is attached
+	lockSlots    = 1 << 40   // two bytes a slot: registration, life
+)
+
+func (s *segmentFile) lock(kind int16, at int64) bool {
+	lk := unix.Flock_t{Type: kind, Whence: unix.SEEK_SET, Start: at, Len: 1}
+	for {
+		err := unix.FcntlFlock(s.f.Fd(), unix.F_OFD_SETLK, &lk)
+		if err != unix.EINTR {
+			return err == nil
+		}
+	}
+}
+
+// isFree asks whether nobody else holds any lock on the byte. Asked of our own
+// lock it says yes: a description does not conflict with itself.
+func (s *segmentFile) isFree(at int64) bool {
+	lk := unix.Flock_t{Type: unix.F_WRLCK, Whence: unix.SEEK_SET, Start: at, Len: 1}
+	err := unix.FcntlFlock(s.f.Fd(), unix.F_OFD_GETLK, &lk)
+	return err == nil && lk.Type == unix.F_UNLCK
+}
+
+func (s *segmentFile) tryRegister(i uint32) bool { return s.lock(unix.F_WRLCK, lockSlots+2*int64(i)) }
+func (s *segmentFile) unlockRegister(i uint32)   { s.lock(unix.F_UNLCK, lockSlots+2*int64(i)) }
+func (s *segmentFile) tryLife(i uint32) bool     { return s.lock(unix.F_WRLCK, lockSlots+2*int64(i)+1) }
+func (s *segmentFile) unlockLife(i uint32)       { s.lock(unix.F_UNLCK, lockSlots+2*int64(i)+1) }
+func (s *segmentFile) lifeFree(i uint32) bool    { return s.isFree(lockSlots + 2*int64(i) + 1) }
+
+// close drops the locks, and the mapping unless somebody may still point into it.
+func (s *segmentFile) close(unmap bool) error {
+	s.lock(unix.F_UNLCK, lockAttached)
+	var err error
+	if unmap {
+		err = s.m.Unmap()
+	}
+	return errors.Join(err, s.f.Close())
+}
+
+func mapFile(f *os.File, size uint64, prot int) (*segmentFile, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return nil, err
+	}
+	m, err := mmap.MapRegion(f, int(size), prot, 0, 0)
+	if err != nil {
+		return nil, fmt.Errorf("shm: map %s: %w", f.Name(), err)
+	}
+	// A forked child that does not exec must not keep our mapping, or with it
+	// our locks, alive.
+	if err := unix.Madvise(m, unix.MADV_DONTFORK); err != nil {
+		return nil, errors.Join(err, m.Unmap())
+	}
+	return &segmentFile{f, m, st.Ino, st.Dev}, nil
+}
+
+// named tells whether the path still leads to our file.
+func (s *segmentFile) named(path string) bool {
+	var st unix.Stat_t
+	err := unix.Lstat(path, &st)
+	return err == nil && st.Ino == s.ino && st.Dev == s.dev || err != nil && err != unix.ENOENT
+}
+
+func bootID() (id [16]byte, err error) {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return id, fmt.Errorf("shm: boot id: %w", err)
+	}
+	var hi, lo uint64
+	var p [5]uint64
+	if _, err := fmt.Sscanf(string(b), "%x-%x-%x-%x-%x", &p[0], &p[1], &p[2], &p[3], &p[4]); err != nil {
+		return id, fmt.Errorf("shm: boot id %q: %w", b, err)
+	}
+	hi, lo = p[0]<<32|p[1]<<16|p[2], p[3]<<48|p[4]
+	binary.BigEndian.PutUint64(id[:8], hi)
+	binary.BigEndian.PutUint64(id[8:], lo)
+	return id, nil
+}
+
+func pidNamespace() uint64 {
+	var st unix.Stat_t
+	if unix.Stat("/proc/self/ns/pid", &st) != nil {
+		return 0
+	}
+	return st.Ino
+}
