@@ -132,8 +132,13 @@ func (s *Segment) SideFile(what string) (string, error) {
 	return sidePrefix(s.path) + what, nil
 }
 
+// SideFiles returns the paths of all files that belong to a segment.
+func SideFiles(path string) ([]string, error) {
+	return filepath.Glob(strings.NewReplacer("[", "\\[", "*", "\\*", "?", "\\?").Replace(sidePrefix(path)) + "*")
+}
+
 func removeSideFiles(path string) error {
-	side, err := filepath.Glob(strings.NewReplacer("[", "\\[", "*", "\\*", "?", "\\?").Replace(sidePrefix(path)) + "*")
+	side, err := SideFiles(path)
 	for _, p := range side {
 		err = errors.Join(err, removeFile(p))
 	}

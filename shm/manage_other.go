@@ -19,3 +19,6 @@ func (s *Segment) SideFile(what string) (string, error) { return "", ErrUnsuppor
 
 // Remove closes the private segment, which is all there is to remove.
 func (s *Segment) Remove() error { return s.Close() }
+
+// SideFiles returns ErrUnsupported on this system.
+func SideFiles(path string) ([]string, error) { return nil, ErrUnsupported }

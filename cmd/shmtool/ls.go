@@ -15,7 +15,8 @@ func lsCommand() *command {
 		name: "ls", short: "list the segments there are",
 		help: `Lists all segments of the directory: name, size, processes attached now, state,
 hash of the layout, time of creation. A segment that cannot be opened is listed
-with the reason. Two segments with the same layout hash are of the same program.
+with the reason; so is the number of its side files (query images; reset and rm
+remove them). Two segments with the same layout hash are of the same program.
 
 States: open, stopped (its program was told to end), retired (it was reset or
 removed while processes were attached). Dead processes, if any, are those whose
@@ -57,6 +58,7 @@ type listed struct {
 	Name     string `json:"name"`
 	Attached int    `json:"attached"`
 	Dead     int    `json:"dead,omitempty"`
+	Side     int    `json:"side_files,omitempty"` // files that belong to it: query images, remains of a reset
 	segmentInfo
 	Error string `json:"error,omitempty"`
 }
@@ -93,7 +95,11 @@ func ls(t *tool) error {
 		if s.Dead > 0 {
 			n += fmt.Sprintf(" (%d dead)", s.Dead)
 		}
-		rows = append(rows, []string{s.Name, bytesText(s.Size), n, s.State, s.Layout, s.Created})
+		row := []string{s.Name, bytesText(s.Size), n, s.State, s.Layout, s.Created}
+		if s.Side > 0 {
+			row = append(row, fmt.Sprintf("%d side files", s.Side))
+		}
+		rows = append(rows, row)
 	}
 	t.print(table(rows))
 	return nil
@@ -102,6 +108,9 @@ func ls(t *tool) error {
 // look makes one line of the list; ok is false when the segment is gone by now.
 func look(p place) (s listed, ok bool) {
 	s.Name, s.Path = p.name, p.path
+	if side, err := shm.SideFiles(p.path); err == nil {
+		s.Side = len(side)
+	}
 	m, err := p.inspect()
 	if err != nil {
 		s.Error = err.Error()
