@@ -129,7 +129,7 @@ type cursorFields struct {
 }
 
 type tweetRecord struct {
-	Leg     shm.Word // of its leg, as a number: the barrier reads it in place
+	Leg     shm.Word `shm:"ref"` // of its leg, as a number: the barrier reads it in place
 	Scan    shm.Ref[scanRecord]
 	Account int64
 	ID      int64
@@ -151,10 +151,10 @@ type addressKey struct {
 // addressRecord is what the limits know of one address. Each cell is a charged
 // request; one whose request is finished or gone is free.
 type addressRecord struct {
-	Key     addressKey `shm:"key"`
-	Closing shm.Word   // see addresses.close
-	Last    shm.Word   // when its last HTTP request was accepted
-	Cells   [mostCells]shm.Word
+	Key     addressKey          `shm:"key"`
+	Closing shm.Word            // see addresses.close
+	Last    shm.Word            // when its last HTTP request was accepted
+	Cells   [mostCells]shm.Word `shm:"ref"`
 }
 
 type threadKey struct {
@@ -165,7 +165,7 @@ type threadRecord struct {
 	Key     threadKey `shm:"key"`
 	Since   int64     `shm:"time"`
 	Process int64     // its process id
-	Work    shm.Word  // the record it works on, as a number
+	Work    shm.Word  `shm:"ref"` // the record it works on, as a number
 	Claimed shm.Word  // since when, in nanoseconds since boot
 }
 

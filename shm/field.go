@@ -131,6 +131,11 @@ func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 				return f, false, fmt.Errorf("tag %s on %s: want a byte array (addr: of 16)", name, t)
 			}
 			f.Kind = name
+		case "ref":
+			if f.Kind != "word" {
+				return f, false, fmt.Errorf("tag ref on %s: want a Word", t)
+			}
+			f.Kind = "ref"
 		case "enum", "flags", "time":
 			if f.Kind == "" || f.Kind[0] != 'u' && f.Kind[0] != 'i' && f.Kind != "word" {
 				return f, false, fmt.Errorf("tag %s on %s: want an integer or a Word", name, t)
