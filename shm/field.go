@@ -118,6 +118,9 @@ func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 	}
 	for opt := range strings.SplitSeq(sf.Tag.Get("shm"), ",") {
 		name, value, _ := strings.Cut(opt, "=")
+		if f.Kind == "" && t.Kind() == reflect.Array && name != "key" && name != "phase" {
+			continue // said of the elements
+		}
 		switch name {
 		case "":
 		case "key":
