@@ -116,6 +116,13 @@ func (l *listingClaim) PutTweet(ctx context.Context, tw Tweet) error {
 	if len(tw.Images) < 1 || len(tw.Images) > mostImages {
 		return fmt.Errorf("%w: tweet %d has %d images, want 1 to %d", ErrTooLarge, tw.ID, len(tw.Images), mostImages)
 	}
+	total := len(tw.Images) - 1
+	for _, name := range tw.Images {
+		total += len(name)
+	}
+	if total > mostURL {
+		return fmt.Errorf("%w: images of tweet %d have %d bytes, want at most %d", ErrTooLarge, tw.ID, total, mostURL)
+	}
 	t := &l.s.m.tree
 	c, err := t.tweets.New(ctx) // waits for room: the back-pressure on listers
 	if err != nil {

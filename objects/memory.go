@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 
@@ -16,6 +17,8 @@ type Options struct {
 	Private    bool           // one process only: the same code on its own memory
 	Attach     bool           // never create: for workers
 	Dir        string         // of the segment; "" is SHM_DIR, then /dev/shm
+	Mode       fs.FileMode    // who may attach; 0 is 0600, 0660 trusts a group
+	Group      int            // with Mode 0660: the segment's group
 	Capacity   map[string]int // see DefaultCapacity
 	Tokens     int            // listing tokens; 0 is 1, at most 128
 	PerAddress int            // unfinished requests of an address; 0 is 10, at most 16
@@ -83,7 +86,6 @@ type tree struct {
 	stepC     shm.Ring[tweetRecord]
 	addresses shm.Arena[addressRecord]
 	byAddress shm.Index[addressRecord, addressKey]
-	step2Lock shm.Mutex
 	threads   shm.Arena[threadRecord]
 	byName    shm.Index[threadRecord, threadKey]
 	processes shm.Arena[processRecord]
@@ -113,7 +115,6 @@ func (t *tree) Define(l *shm.Layout) {
 	t.waiting.Define(l, "step-2-waiting", &t.users)
 	t.step3.Phase = 2
 	t.step3.Define(l, "step-3", &t.users)
-	t.step2Lock.Define(l, "step-2-lock")
 
 	t.scans.Define(l, "scans", n["scans"])
 	t.byAccount.Define(l, "scans-by-account", &t.scans)
@@ -179,7 +180,7 @@ func open(name string, o *Options, get func(*SharedMemory, *shm.Options) (*shm.S
 	if err := m.opt.fill(); err != nil {
 		return nil, err
 	}
-	so := &shm.Options{Dir: m.opt.Dir, Capacity: m.opt.Capacity, Logger: m.opt.Logger}
+	so := &shm.Options{Dir: m.opt.Dir, Mode: m.opt.Mode, Group: m.opt.Group, Capacity: m.opt.Capacity, Logger: m.opt.Logger}
 	var err error
 	if m.seg, err = get(m, so); err != nil {
 		return nil, err

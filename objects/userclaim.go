@@ -30,6 +30,9 @@ func (c *userClaim) at(want Status) error {
 	if !c.c.Valid() {
 		return ErrStale
 	}
+	if c.c.Record().Outcome.Load()&outcomeKind == outcomeForced {
+		return c.end(ProcessingError) // a watchdog ended it: let go; this is ErrStale
+	}
 	return nil
 }
 

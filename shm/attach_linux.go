@@ -34,7 +34,7 @@ func Attach(name string, app Definer, o *Options) (*Segment, error) {
 	s.c.mem = memory{file.m}
 	s.c.sleeper = newFutexSleeper()
 	if err := guard(s.c.mem, func() error { return s.attach(app) }); err != nil {
-		return nil, errors.Join(err, file.close(true))
+		return nil, errors.Join(err, file.close())
 	}
 	s.start(s.watch)
 	s.c.members.ring()

@@ -55,13 +55,15 @@ func (c *core) usable() error {
 	if err := c.lost.Load(); err != nil {
 		return *err
 	}
-	switch c.head[headState].load(ptSegmentState) {
+	switch state := c.head[headState].load(ptSegmentState); state {
 	case segmentOpen:
 		return nil
 	case segmentStopped:
 		return ErrStopped
-	default:
+	case segmentRetired:
 		return ErrRetired
+	default:
+		return &CorruptError{"header", "state", state, segmentRetired}
 	}
 }
 

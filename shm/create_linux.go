@@ -36,11 +36,11 @@ func Create(name string, app Definer, o *Options) (*Segment, error) {
 		return nil, err
 	}
 	if err := s.c.join(s.file); err != nil {
-		return nil, errors.Join(err, s.file.close(true))
+		return nil, errors.Join(err, s.file.close())
 	}
 	reach(ptCreateJoined)
 	if err := s.file.link(path); err != nil {
-		return nil, errors.Join(err, s.file.close(true))
+		return nil, errors.Join(err, s.file.close())
 	}
 	reach(ptCreateLinked)
 	s.start(s.watch)
@@ -67,10 +67,10 @@ func build(name, path string, l *Layout, opt *Options) (*Segment, error) {
 	s.c.mem = memory{file.m}
 	s.c.sleeper = newFutexSleeper()
 	if err := s.c.initialise(l, size, newSeed(), boot); err != nil {
-		return nil, errors.Join(err, file.close(true))
+		return nil, errors.Join(err, file.close())
 	}
 	if !file.lock(unix.F_RDLCK, lockAttached) {
-		return nil, errors.Join(fmt.Errorf("%w: file locks do not work in %s", ErrNotTmpfs, opt.Dir), file.close(true))
+		return nil, errors.Join(fmt.Errorf("%w: file locks do not work in %s", ErrNotTmpfs, opt.Dir), file.close())
 	}
 	return s, nil
 }

@@ -33,7 +33,7 @@ var (
 	ErrStale        = errors.New("shm: the claim is spent: the record has moved on")
 	ErrNotIndexed   = errors.New("shm: records of an arena with an index are published by Index.Insert")
 	ErrTooLarge     = errors.New("shm: value too large")
-	ErrBusy         = errors.New("shm: claims were still open; they were given back and the memory stays mapped")
+	ErrBusy         = errors.New("shm: claims were still open; they were given back")
 	ErrClosed       = errors.New("shm: segment closed by this process")
 	ErrStopped      = errors.New("shm: segment stopped")
 	ErrRetired      = errors.New("shm: segment retired: it was reset or removed; attach again")
@@ -50,7 +50,7 @@ func (e *LayoutError) Error() string {
 	if e.Field != "" {
 		at += ", field " + e.Field
 	}
-	return fmt.Sprintf("%v: %s: the segment has %s, this program %s: attach with the program that made it, or reset it",
+	return fmt.Sprintf("%v: %s: the segment has %s, this program %s: attach with the program that made it, or remove the segment",
 		ErrLayout, at, e.Segment, e.Program)
 }
 

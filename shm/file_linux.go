@@ -51,14 +51,17 @@ func (s *segmentFile) tryLife(i uint32) bool     { return s.lock(unix.F_WRLCK, l
 func (s *segmentFile) unlockLife(i uint32)       { s.lock(unix.F_UNLCK, lockSlots+2*int64(i)+1) }
 func (s *segmentFile) lifeFree(i uint32) bool    { return s.isFree(lockSlots + 2*int64(i) + 1) }
 
-// close drops the locks, and the mapping unless somebody may still point into it.
-func (s *segmentFile) close(unmap bool) error {
+// leave drops the locks and the descriptor; the memory stays mapped.
+func (s *segmentFile) leave() error {
 	s.lock(unix.F_UNLCK, lockAttached)
-	var err error
-	if unmap {
-		err = s.m.Unmap()
-	}
-	return errors.Join(err, s.f.Close())
+	return s.f.Close()
+}
+
+func (s *segmentFile) unmap() { _ = s.m.Unmap() }
+
+// close drops everything. Nobody may point into the memory any more.
+func (s *segmentFile) close() error {
+	return errors.Join(s.leave(), s.m.Unmap())
 }
 
 func mapFile(f *os.File, size uint64, prot int) (*segmentFile, error) {

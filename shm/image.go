@@ -282,4 +282,4 @@ func (m *Image) Cell(name string) (v uint64, err error) {
 }
 
 // Close unmaps the image.
-func (m *Image) Close() error { return m.file.close(true) }
+func (m *Image) Close() error { return m.file.close() }

@@ -34,7 +34,7 @@ func Inspect(name string, o *Options) (*Image, error) {
 	m := &Image{Path: path, file: file}
 	m.c.mem = memory{file.m}
 	if err := guard(m.c.mem, m.load); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.close(true))
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.close())
 	}
 	return m, nil
 }
@@ -62,7 +62,7 @@ func attended(path string, opt *Options, force bool) (*Segment, error) {
 		return nil, err
 	}
 	if !file.lock(unix.F_WRLCK, lockAttached) && !force {
-		return nil, errors.Join(fmt.Errorf("%w: %s", ErrInUse, path), file.close(true))
+		return nil, errors.Join(fmt.Errorf("%w: %s", ErrInUse, path), file.close())
 	}
 	s := newSegment(filepath.Base(path), path, file, opt)
 	s.c.mem = memory{file.m}
@@ -103,10 +103,10 @@ func Remove(name string, o *Options, force bool) error {
 	}
 	// Force removes a segment that is corrupt, but never a file that is none.
 	if err := s.retire(); err != nil && (!force || errors.Is(err, ErrNotSegment)) {
-		return errors.Join(fmt.Errorf("%s: %w", path, err), s.file.close(true))
+		return errors.Join(fmt.Errorf("%s: %w", path, err), s.file.close())
 	}
 	reach(ptRetired)
-	return errors.Join(removeFile(path), removeSideFiles(path), s.file.close(true))
+	return errors.Join(removeSideFiles(path), removeFile(path), s.file.close())
 }
 
 func removeFile(path string) error {
@@ -160,7 +160,7 @@ func Reset(name string, o *Options, force bool) error {
 	if err != nil {
 		return err
 	}
-	defer old.file.close(true)
+	defer old.file.close()
 	return guard(old.c.mem, func() error { return old.replace(&opt, force) })
 }
 
@@ -185,7 +185,7 @@ func (s *Segment) replace(opt *Options, force bool) error {
 	if err != nil {
 		return err
 	}
-	defer fresh.file.close(true)
+	defer fresh.file.close()
 	if err := removeSideFiles(s.path); err != nil {
 		return err
 	}
@@ -240,11 +240,14 @@ func isSegment(path string) bool {
 // opening; others that are attached get ErrRetired.
 func (s *Segment) Remove() error {
 	if s.file != nil && s.file.named(s.path) {
-		s.c.head[headState].store(ptRetireSegment, segmentRetired)
-		if err := errors.Join(removeFile(s.path), removeSideFiles(s.path)); err != nil {
+		err := s.c.guard(func() error {
+			s.c.head[headState].store(ptRetireSegment, segmentRetired)
+			return nil
+		})
+		if err := errors.Join(err, removeSideFiles(s.path), removeFile(s.path)); err != nil && !errors.Is(err, ErrSegmentFault) {
 			return err
 		}
 	}
-	s.c.wakeAll()
+	_ = s.c.guard(func() error { s.c.wakeAll(); return nil })
 	return s.Close()
 }

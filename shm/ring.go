@@ -234,6 +234,7 @@ func (q *ring) get() (claim, error) {
 			if won {
 				return q.delivered(c)
 			}
+			q.arena.room.Signal() // a stale slot went: a Put may wait for it
 		case slotLap(s) == nextLap(lap):
 			q.head_.cas(ptRingHeadMove, at, at+1) // cleared, maybe filled again: the head lags
 		default:

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -94,15 +95,24 @@ func Private(app Definer, o *Options) (*Segment, error) {
 }
 
 // Open attaches to the segment, or creates it when there is none. Of two that
-// create at the same time, one wins and the other attaches.
+// create at the same time, one wins and the other attaches. A retired segment that
+// nobody is attached to is removed first.
 func Open(name string, app Definer, o *Options) (*Segment, error) {
 	for range 100 {
 		s, err := Attach(name, app, o)
-		if !errors.Is(err, ErrNotExist) {
+		if errors.Is(err, ErrRetired) {
+			// Maybe whoever retired it was killed before it took the name away.
+			if e := Remove(name, o, false); errors.Is(e, ErrInUse) {
+				time.Sleep(10 * time.Millisecond)
+			} else if e != nil && !errors.Is(e, ErrNotExist) {
+				return nil, errors.Join(err, e)
+			}
+			continue
+		}
+		if err == nil || !errors.Is(err, ErrNotExist) {
 			return s, err
 		}
-		s, err = Create(name, app, o)
-		if !errors.Is(err, ErrExist) {
+		if s, err = Create(name, app, o); !errors.Is(err, ErrExist) {
 			return s, err
 		}
 	}
@@ -153,8 +163,11 @@ func (s *Segment) Err() error { return s.c.guard(s.c.usable) }
 // has left and the next one attaches. Killed after the CAS and before the
 // wake-ups: waiters notice within their slice, a second.
 func (s *Segment) Stop() {
-	s.c.head[headState].cas(ptStop, segmentOpen, segmentStopped)
-	s.c.wakeAll()
+	_ = s.c.guard(func() error {
+		s.c.head[headState].cas(ptStop, segmentOpen, segmentStopped)
+		s.c.wakeAll()
+		return nil
+	})
 }
 
 // Now is the time since boot, for stamps that are compared within one boot and
@@ -163,7 +176,10 @@ func (s *Segment) Now() time.Duration { return Now() }
 
 // Processes lists the attached processes, and those that died and are not swept
 // yet.
-func (s *Segment) Processes() []Process { return s.c.processes() }
+func (s *Segment) Processes() (list []Process) {
+	_ = s.c.guard(func() error { list = s.c.processes(); return nil })
+	return list
+}
 
 // Slot is this opening's place in the registry.
 func (s *Segment) Slot() int { return int(s.c.self) - 1 }
@@ -172,8 +188,9 @@ func (s *Segment) Slot() int { return int(s.c.self) - 1 }
 // are waited for. Claims still open are given back, without counting an attempt,
 // new and held records are freed, permits released. The caller has ended its
 // workers: a pointer from Claim.Record must not be used any more; if any claim
-// was open, the memory stays mapped for the life of the process, and the error
-// is a *BusyError that names them. A second Close returns ErrClosed.
+// was open, the error is a *BusyError that names them. The memory is unmapped when
+// the garbage collector finds that nothing of the opening is in use any more, so
+// a late call fails instead of crashing. A second Close returns ErrClosed.
 func (s *Segment) Close() error {
 	s.closing.Lock()
 	defer s.closing.Unlock()
@@ -198,8 +215,11 @@ func (s *Segment) Close() error {
 	s.doneOnce.Do(func() { close(s.done) })
 	s.c.log.Info("left", "given_back", len(open))
 	if s.file != nil {
-		if e := s.file.close(len(open) == 0); err == nil {
+		if e := s.file.leave(); err == nil {
 			err = e
+		}
+		if len(open) == 0 {
+			runtime.AddCleanup(s, (*segmentFile).unmap, s.file)
 		}
 	}
 	if len(open) > 0 {

@@ -13,7 +13,9 @@ func (*segmentFile) unlockRegister(uint32)   {}
 func (*segmentFile) tryLife(uint32) bool     { return false }
 func (*segmentFile) unlockLife(uint32)       {}
 func (*segmentFile) lifeFree(uint32) bool    { return false }
-func (*segmentFile) close(bool) error        { return nil }
+func (*segmentFile) leave() error            { return nil }
+func (*segmentFile) unmap()                  {}
+func (*segmentFile) close() error            { return nil }
 
 // Create returns ErrUnsupported on this system.
 func Create(name string, app Definer, o *Options) (*Segment, error) {

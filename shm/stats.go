@@ -19,8 +19,12 @@ type ObjectStats struct {
 	Counters []Value        `json:"counters,omitempty"` // of a Counters
 }
 
-// Stats counts what the segment holds. It reads 8 bytes a record.
-func (s *Segment) Stats() Stats { return s.c.stats() }
+// Stats counts what the segment holds. It reads 8 bytes a record. It is empty
+// when the segment's file was truncated.
+func (s *Segment) Stats() (st Stats) {
+	_ = s.c.guard(func() error { st = s.c.stats(); return nil })
+	return st
+}
 
 func (c *core) stats() Stats {
 	s := Stats{Size: uint64(len(c.mem.b)), State: segmentStates[c.head[headState].load(ptSegmentState)], Processes: c.processes()}
@@ -71,13 +75,18 @@ type ClaimInfo struct {
 // Claims lists the claims of all processes: records being made, claimed from a
 // queue, held, or being retired. It reads 8 bytes a record.
 func (s *Segment) Claims() (list []ClaimInfo) {
-	for _, a := range s.c.arenas {
+	_ = s.c.guard(func() error { list = s.c.claims(); return nil })
+	return list
+}
+
+func (c *core) claims() (list []ClaimInfo) {
+	for _, a := range c.arenas {
 		if a == nil {
 			continue
 		}
 		a.each(func(i uint32, h header) bool {
 			if st := h.state(); st == New || st == Owned || st == Retiring {
-				x := Status{h, &s.c}
+				x := Status{h, c}
 				list = append(list, ClaimInfo{a.obj.Name, makeRef(a.id, h, i).String(), x.Queue(), x.Process(), x.Attempt(), st.String()})
 			}
 			return true

@@ -6,11 +6,12 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/aotf/sharedmem/shm"
+	"github.com/aotf/sharedmem/objects"
 )
 
 func createCommand() *command {
 	capacity := capacities{}
+	var tokens, perAddress int
 	return &command{
 		name: "create", args: "NAME", least: 1, most: 1, short: "make a segment with AOTF's layout",
 		help: `Makes an empty segment with the layout of AOTF's objects, with the capacities
@@ -32,13 +33,15 @@ Exit codes: 0 created; 1 not created: it exists, there is no room, a capacity is
 wrong; 2 bad usage.`,
 		flags: func(fs *flag.FlagSet) {
 			fs.Var(capacity, "capacity", "make room for N records or permits of an object: `OBJECT=N`; may be repeated")
+			fs.IntVar(&tokens, "tokens", 0, "how many listing tokens the application has; 0 is 1")
+			fs.IntVar(&perAddress, "per-address", 0, "how many unfinished requests an address may have; 0 is 10")
 		},
 		run: func(t *tool) error {
 			p, err := t.place()
 			if err != nil {
 				return err
 			}
-			size, err := createSegment(p.name, &shm.Options{Dir: p.dir, Capacity: capacity})
+			size, err := createSegment(p.name, &objects.Options{Dir: p.dir, Capacity: capacity, Tokens: tokens, PerAddress: perAddress})
 			if err != nil {
 				return err
 			}

@@ -1,14 +1,11 @@
 package main
 
-import (
-	"github.com/aotf/sharedmem/objects"
-	"github.com/aotf/sharedmem/shm"
-)
+import "github.com/aotf/sharedmem/objects"
 
 // createSegment makes a segment with AOTF's layout, leaves it, and returns its
 // size.
-func createSegment(name string, opt *shm.Options) (size uint64, err error) {
-	m, err := objects.Create(name, &objects.Options{Dir: opt.Dir, Capacity: opt.Capacity})
+func createSegment(name string, opt *objects.Options) (size uint64, err error) {
+	m, err := objects.Create(name, opt)
 	if err != nil {
 		return 0, err
 	}
