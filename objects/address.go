@@ -3,6 +3,7 @@ package objects
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -38,7 +39,7 @@ const (
 func (a addresses) entry(addr netip.Addr) (r shm.Ref[addressRecord], rec *addressRecord, err error) {
 	t := &a.m.tree
 	key := addressKey{addr.As16()}
-	for {
+	for range mostRetries {
 		r, ok, err := t.byAddress.Lookup(key)
 		if err != nil {
 			return r, nil, err
@@ -60,6 +61,7 @@ func (a addresses) entry(addr netip.Addr) (r shm.Ref[addressRecord], rec *addres
 			return r, rec, nil
 		}
 	}
+	return r, nil, fmt.Errorf("%w: the record of address %v comes and goes", ErrCorrupt, addr)
 }
 
 // settle is called after a use was written: it tells whether the use counts.
@@ -88,7 +90,7 @@ func (a addresses) finish(r shm.Ref[addressRecord]) bool {
 // charge takes a cell for a request that is being launched. The cell frees itself
 // when the request ends, is freed, or is never launched.
 func (a addresses) charge(addr netip.Addr, user shm.Ref[userRecord]) error {
-	for {
+	for range mostRetries {
 		r, rec, err := a.entry(addr)
 		if err != nil {
 			return err
@@ -105,6 +107,7 @@ func (a addresses) charge(addr netip.Addr, user shm.Ref[userRecord]) error {
 		}
 		cell.CompareAndSwap(user.Uint64(), 0)
 	}
+	return fmt.Errorf("%w: the record of address %v stays closed", ErrCorrupt, addr)
 }
 
 func (a addresses) take(rec *addressRecord, v uint64) *shm.Word {
@@ -188,7 +191,7 @@ func (h *limiter) Allow(ctx context.Context, addr netip.Addr) (bool, error) {
 		return false, invalid("address", addr, "want an IP address")
 	}
 	a := h.m.addresses()
-	for {
+	for range mostRetries {
 		r, rec, err := a.entry(addr)
 		if err != nil {
 			return false, err
@@ -202,6 +205,7 @@ func (h *limiter) Allow(ctx context.Context, addr netip.Addr) (bool, error) {
 			return true, nil
 		}
 	}
+	return false, fmt.Errorf("%w: the record of address %v stays closed", ErrCorrupt, addr)
 }
 
 func (h *limiter) Unfinished(ctx context.Context, addr netip.Addr) (n int, err error) {

@@ -69,7 +69,7 @@ func (s *scans) ClaimIndexing(ctx context.Context, w Worker) (IndexingClaim, err
 			c.w.works(tweet.Ref().Uint64())
 			return c, nil
 		}
-		c := &saveClaim{s: s, c: leg, w: local(w)}
+		c := &saveClaim{s: s, c: leg, w: local(w), scan: scanID(leg.Record().Scan), account: leg.Record().Account}
 		if s.m.delivered(leg.Attempt()) {
 			if err := c.Fail(ctx); err != nil && !errors.Is(err, ErrStale) {
 				return nil, err
@@ -198,13 +198,15 @@ func (c *tweetClaim) Fail(ctx context.Context) error {
 }
 
 type saveClaim struct {
-	s *scans
-	c shm.Claim[legRecord]
-	w *worker
+	s       *scans
+	c       shm.Claim[legRecord]
+	w       *worker
+	scan    ScanID
+	account int64
 }
 
-func (c *saveClaim) Scan() ScanID                  { return scanID(c.c.Record().Scan) }
-func (c *saveClaim) Account() int64                { return c.c.Record().Account }
+func (c *saveClaim) Scan() ScanID                  { return c.scan }
+func (c *saveClaim) Account() int64                { return c.account }
 func (c *saveClaim) Attempt() int                  { return c.c.Attempt() }
 func (c *saveClaim) Tweet() *Tweet                 { return nil }
 func (c *saveClaim) Open() bool                    { return c.c.Valid() }

@@ -95,7 +95,8 @@ type scanRecord struct {
 }
 
 // scanState: the closed bits of both legs and the time of the finish are one
-// word, so that the CAS that sets the second bit is the finish.
+// word, so that the CAS that sets the second bit is the finish. Others than an
+// owner write it, maybe late, so it carries the scan's life (26 bits).
 const (
 	scanClosedA  = 1 << 0
 	scanClosedB  = 1 << 1
@@ -103,7 +104,8 @@ const (
 	scanUnfound  = 1 << 3
 	scanBlocked  = 1 << 4
 	scanFinished = scanClosedA | scanClosedB
-	scanTime     = 16 // milliseconds since boot from this bit on
+	scanLife     = 5
+	scanTime     = 31 // units of 16 ms since boot, from this bit on
 )
 
 type legRecord struct {
@@ -111,7 +113,7 @@ type legRecord struct {
 	Account int64
 	Leg     uint8 `shm:"enum=A|B"`
 	_       [7]byte
-	Options shm.Word     `shm:"flags=reset|started"`
+	Options shm.Word     `shm:"flags=reset|started|prior"`
 	Blocks  [2]shm.Word  // tokens that the account blocks, a bit each
 	Cursor  cursorFields `shm:"phase=1"`
 }
@@ -119,6 +121,8 @@ type legRecord struct {
 const (
 	legReset   = 1 << 0 // clear the saved cursor before listing
 	legStarted = 1 << 1 // claimed once: too late for reset and promotion
+	legPrior   = 1 << 2 // promoted before it was posted
+	legLife    = 8      // the leg's life from this bit on: others write this word, maybe late
 )
 
 type cursorFields struct {

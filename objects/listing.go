@@ -41,6 +41,8 @@ type listingClaim struct {
 	c       shm.Claim[legRecord]
 	w       *worker
 	bag     *shm.Bag[legRecord]
+	scan    ScanID
+	leg     Leg
 	account Account
 	reset   bool
 }
@@ -69,7 +71,7 @@ func (s *scans) ClaimListing(ctx context.Context, w Worker, leg Leg, token int) 
 		if err != nil {
 			return nil, err
 		}
-		l := &listingClaim{s: s, c: c, w: local(w), bag: from}
+		l := &listingClaim{s: s, c: c, w: local(w), bag: from, scan: scanID(c.Record().Scan), leg: leg}
 		old := c.Record().Options.Or(legStarted)
 		l.reset = old&legReset != 0
 		if s.m.delivered(c.Attempt()) {
@@ -98,9 +100,9 @@ func (s *scans) ClaimListing(ctx context.Context, w Worker, leg Leg, token int) 
 	}
 }
 
-func (l *listingClaim) Scan() ScanID     { return scanID(l.c.Record().Scan) }
+func (l *listingClaim) Scan() ScanID     { return l.scan }
 func (l *listingClaim) Account() Account { return l.account }
-func (l *listingClaim) Leg() Leg         { return Leg(l.c.Record().Leg) }
+func (l *listingClaim) Leg() Leg         { return l.leg }
 func (l *listingClaim) Attempt() int     { return l.c.Attempt() }
 func (l *listingClaim) Open() bool       { return l.c.Valid() }
 func (l *listingClaim) Reset() bool      { return l.reset }

@@ -119,7 +119,10 @@ func (t *tree) Define(l *shm.Layout) {
 	t.scans.Define(l, "scans", n["scans"])
 	t.byAccount.Define(l, "scans-by-account", &t.scans)
 	// A leg is launched by its scan's entry in the index, not by itself.
-	t.legs.Anchored = func(_ shm.Ref[legRecord], leg *legRecord) bool { return t.byAccount.Contains(leg.Scan) }
+	t.legs.Anchored = func(r shm.Ref[legRecord], leg *legRecord) bool {
+		scan, err := t.scans.Words(leg.Scan)
+		return err == nil && scan.Legs[leg.Leg&1] == r && t.byAccount.Contains(leg.Scan)
+	}
 	t.legs.Define(l, "legs", n["legs"])
 	t.listA.Define(l, "listing-a-change")
 	t.listB.Define(l, "listing-b-change")

@@ -9,7 +9,8 @@ import (
 )
 
 // The outcome word of a user request decides who ended it, when a watchdog and
-// its worker try at the same time: {time in milliseconds since boot, kind:2}. A
+// its worker try at the same time: {milliseconds since boot, life of the record:26,
+// kind:2}. A late watchdog sees by the life that the word is another request's. A
 // forced end is visible at once; the record itself is settled by whoever holds
 // it, when he lets go. A worker that was killed between deciding and settling
 // leaves its decision, and the next worker's replaces it.
@@ -17,15 +18,17 @@ const (
 	outcomeKind     = 3
 	outcomeByWorker = 1
 	outcomeForced   = 2
-	outcomeTime     = 2
+	outcomeLife     = 2
+	outcomeTime     = 28
 )
 
 // decide writes the outcome unless a watchdog has.
-func (m *SharedMemory) decide(rec *userRecord, kind uint64) bool {
-	v := uint64(m.seg.Now()/time.Millisecond)<<outcomeTime | kind
+func (m *SharedMemory) decide(r shm.Ref[userRecord], rec *userRecord, kind uint64) bool {
+	v := uint64(m.seg.Now()/time.Millisecond)<<outcomeTime | r.Life()<<outcomeLife | kind
 	for {
 		old := rec.Outcome.Load()
-		if old&outcomeKind == outcomeForced || kind == outcomeForced && old != 0 {
+		if old>>outcomeLife&(1<<26-1) != r.Life() || old&outcomeKind == outcomeForced ||
+			kind == outcomeForced && old&outcomeKind != 0 {
 			return false
 		}
 		if rec.Outcome.CompareAndSwap(old, v) {
@@ -67,7 +70,7 @@ func (u *users) Expire(ctx context.Context, age time.Duration) (n int, err error
 				n++
 			}
 		case shm.Owned:
-			if words, err := t.users.Words(r); err == nil && u.m.decide(words, outcomeForced) {
+			if words, err := t.users.Words(r); err == nil && u.m.decide(r, words, outcomeForced) {
 				n++
 			}
 		}

@@ -3,6 +3,7 @@ package objects
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -72,7 +73,7 @@ func (s *scans) Launch(ctx context.Context, account Account, prior, reset bool) 
 	if slices.Contains(s.m.opt.Blacklist, account.ID) {
 		return Launched{}, ErrBlacklisted
 	}
-	for {
+	for range mostRetries {
 		if err := ctx.Err(); err != nil {
 			return Launched{}, err
 		}
@@ -84,7 +85,6 @@ func (s *scans) Launch(ctx context.Context, account Account, prior, reset bool) 
 			state, err := s.m.scanState(scanID(r))
 			switch {
 			case err != nil: // shed meanwhile
-				continue
 			case !s.replaceable(state):
 				if st, err := s.m.tree.scans.Stat(r); err != nil || st.State() == shm.Retiring {
 					break // on its way out: a new one takes its place
@@ -108,7 +108,11 @@ func (s *scans) Launch(ctx context.Context, account Account, prior, reset bool) 
 		}
 		return s.existing(r, prior, reset), nil
 	}
+	return Launched{}, fmt.Errorf("%w: the scan of account %d comes and goes", ErrCorrupt, account.ID)
 }
+
+// mostRetries bounds loops that only a damaged segment can keep running.
+const mostRetries = 1 << 16
 
 // existing applies what a launch asks of a scan that is there.
 func (s *scans) existing(r shm.Ref[scanRecord], prior, reset bool) Launched {
@@ -120,28 +124,31 @@ func (s *scans) existing(r shm.Ref[scanRecord], prior, reset bool) Launched {
 	for leg, ref := range rec.Legs {
 		if prior {
 			b := &s.m.tree.listing[leg]
-			_ = b[0].Move(ref, &b[1]) // ErrStale: it has begun, or is there already
+			if b[0].Move(ref, &b[1]) != nil { // it has begun, is there already, or is not posted yet
+				s.option(ref, legPrior)
+				_ = b[0].Move(ref, &b[1]) // posted meanwhile, by somebody who did not see the bit
+			}
 		}
 		if reset && Leg(leg) == LegA {
-			l.ResetAccepted = s.askReset(ref)
+			l.ResetAccepted = s.option(ref, legReset)
 		}
 	}
 	return l
 }
 
-// askReset decides against a lister that begins at the same time: reset and
-// started are bits of one word.
-func (s *scans) askReset(leg shm.Ref[legRecord]) bool {
+// option sets a bit of a leg that has not begun. It decides against a lister that
+// begins at the same time, because started is a bit of the same word.
+func (s *scans) option(leg shm.Ref[legRecord], bit uint64) bool {
 	rec, err := s.m.tree.legs.Words(leg)
 	if err != nil {
 		return false
 	}
 	for {
 		v := rec.Options.Load()
-		if v&legStarted != 0 {
+		if v&legStarted != 0 || v>>legLife != leg.Life() {
 			return false
 		}
-		if rec.Options.CompareAndSwap(v, v|legReset) {
+		if rec.Options.CompareAndSwap(v, v|bit) {
 			return true
 		}
 	}
@@ -162,6 +169,7 @@ func (s *scans) create(account Account, prior, reset bool) (shm.Ref[scanRecord],
 		return none, false, errors.Join(err, c.Free())
 	}
 	rec.Key.Account, rec.Started, rec.Begun = account.ID, time.Now().UnixNano(), s.m.seg.Now()
+	rec.State.Store(c.Ref().Life() << scanLife)
 	class := 0
 	if prior {
 		class = 1
@@ -179,9 +187,11 @@ func (s *scans) create(account Account, prior, reset bool) (shm.Ref[scanRecord],
 		}
 		f := legs[leg].Record()
 		f.Scan, f.Account, f.Leg = c.Ref(), account.ID, uint8(leg)
+		options := legs[leg].Ref().Life() << legLife
 		if reset && Leg(leg) == LegA {
-			f.Options.Store(legReset)
+			options |= legReset
 		}
+		f.Options.Store(options)
 		if err := legs[leg].Aim(&t.listing[leg][class]); err != nil {
 			return drop(errors.Join(err, c.Free()))
 		}
@@ -196,8 +206,15 @@ func (s *scans) create(account Account, prior, reset bool) (shm.Ref[scanRecord],
 		return r, false, nil
 	}
 	for leg := range legs {
+		ref, f := legs[leg].Ref(), legs[leg].Record()
 		if err := t.listing[leg][class].Put(legs[leg]); err != nil {
 			return r, true, err
+		}
+		// Promoted before it was posted: the promoter set the bit, and then found
+		// nothing to move. f is another leg's when this one has ended: then
+		// nothing of this Ref is to be moved.
+		if class == 0 && f.Options.Load()&legPrior != 0 {
+			_ = t.listing[leg][0].Move(ref, &t.listing[leg][1])
 		}
 	}
 	return r, true, nil
@@ -262,8 +279,10 @@ func (s *scans) Depths(ctx context.Context) (listing, tweets, instructions int, 
 	return listing, t.stepC.Len(), t.save.Len(), nil
 }
 
-// mark sets bits of a scan's state. The CAS that sets the second closed bit is
-// the finish, and carries its time. It returns whether this call was it.
+// mark sets bits of a scan's state; a leg that is closed already changes nothing.
+// The CAS that sets the second closed bit is the finish, and carries its time. It
+// returns whether this call was it. ErrGone when the scan was shed: its word may
+// be another scan's by now, which the life in it tells.
 func (s *scans) mark(r shm.Ref[scanRecord], bits uint64) (finished bool, err error) {
 	rec, err := s.m.tree.scans.Words(r)
 	if err != nil {
@@ -271,10 +290,16 @@ func (s *scans) mark(r shm.Ref[scanRecord], bits uint64) (finished bool, err err
 	}
 	for {
 		old := rec.State.Load()
+		if old>>scanLife&(1<<26-1) != r.Life() {
+			return false, ErrGone
+		}
+		if old&bits&scanFinished != 0 {
+			return false, nil
+		}
 		v := old | bits
 		finished = v&scanFinished == scanFinished && old&scanFinished != scanFinished
 		if finished {
-			v |= uint64(s.m.seg.Now()/time.Millisecond) << scanTime
+			v |= uint64(s.m.seg.Now()/scanTick) << scanTime
 		}
 		if v == old {
 			return false, nil

@@ -12,6 +12,7 @@ import (
 // scanRetention is how long a finished scan answers for its account. A failed
 // one may be launched again after scanRetryAfter, unless every token is blocked.
 const (
+	scanTick       = 16 * time.Millisecond
 	scanRetention  = 24 * time.Hour
 	scanRetryAfter = 10 * time.Minute
 )
@@ -111,4 +112,4 @@ func (s *scans) replaceable(state uint64) bool {
 	return age >= scanRetryAfter
 }
 
-func finishedAt(state uint64) time.Duration { return time.Duration(state>>scanTime) * time.Millisecond }
+func finishedAt(state uint64) time.Duration { return time.Duration(state>>scanTime) * scanTick }

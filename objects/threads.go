@@ -57,11 +57,14 @@ func (t *threads) Register(ctx context.Context, name string) (Worker, error) {
 		return nil, err
 	}
 	rec.Since, rec.Process = time.Now().UnixNano(), int64(os.Getpid())
-	held, _, inserted, err := tree.byName.InsertHeld(c)
+	held, other, inserted, err := tree.byName.InsertHeld(c)
 	if err == nil && !inserted {
-		// Its owner may be dead and not swept yet; then the name is free now.
-		if r, e := t.m.seg.Sweep(ctx); e == nil && r.Freed > 0 {
-			return t.Register(ctx, name)
+		// Its owner may be dead and not swept yet. Whoever sweeps it, the name is
+		// free when its record is gone.
+		if _, e := t.m.seg.Sweep(ctx); e == nil {
+			if _, e := tree.threads.Stat(other); e != nil {
+				return t.Register(ctx, name)
+			}
 		}
 		err = ErrTaken
 	}

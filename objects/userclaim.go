@@ -50,6 +50,7 @@ func (c *userClaim) LinkFound(ctx context.Context, accounts []Account, imageURLs
 	}
 	t := &c.u.m.tree
 	f := &c.c.Record().Link
+	f.Images = 0
 	if len(imageURLs) > len(f.ImageURLs) {
 		return fmt.Errorf("%w: %d image URLs, want at most %d", ErrTooLarge, len(imageURLs), len(f.ImageURLs))
 	}
@@ -78,6 +79,9 @@ func (c *userClaim) WaitFor(ctx context.Context, scans []ScanID, firstScan bool)
 	}
 	if len(scans) == 0 {
 		return c.Indexed(ctx)
+	}
+	if len(c.req.Scans) > 0 { // they are published: pollers read them
+		return invalid("transition", c.req.Status, "the request waited for its scans already: Indexed or Fail")
 	}
 	if err := c.u.setScans(c.c, scans); err != nil {
 		return err
@@ -128,7 +132,7 @@ func (c *userClaim) Fail(ctx context.Context, p Problem) error {
 // late worker only lets go of the record.
 func (c *userClaim) end(p Problem) error {
 	rec := c.c.Record()
-	late := !c.u.m.decide(rec, outcomeByWorker)
+	late := !c.u.m.decide(c.c.Ref(), rec, outcomeByWorker)
 	if late {
 		p = ProcessingError
 		if err := c.u.setFound(c.c, nil); err != nil {

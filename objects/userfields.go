@@ -99,6 +99,7 @@ func (u *users) setAccounts(c shm.Claim[userRecord], accounts []Account) error {
 		return fmt.Errorf("%w: %d accounts, want 1 to %d", ErrTooLarge, len(accounts), mostItems)
 	}
 	f := &c.Record().Link
+	f.Accounts = 0 // until what is counted is there
 	var many []byte
 	for i, a := range accounts {
 		var name [nameBytes]byte
@@ -112,8 +113,11 @@ func (u *users) setAccounts(c shm.Claim[userRecord], accounts []Account) error {
 		many = binary.LittleEndian.AppendUint64(many, uint64(a.ID))
 		many = append(many, name[:]...)
 	}
-	f.Accounts = uint32(len(accounts))
-	return c.SetBlob(&u.m.tree.blobs, &f.Many, many)
+	err := c.SetBlob(&u.m.tree.blobs, &f.Many, many)
+	if err == nil {
+		f.Accounts = uint32(len(accounts))
+	}
+	return err
 }
 
 func (u *users) scanIDs(f *waitFields) (ids []ScanID, err error) {
@@ -145,6 +149,7 @@ func (u *users) setScans(c shm.Claim[userRecord], ids []ScanID) error {
 		return fmt.Errorf("%w: %d scans, want at most %d", ErrTooLarge, len(ids), mostItems)
 	}
 	f := &c.Record().Wait
+	f.Scans = 0
 	var many []byte
 	for i, id := range ids {
 		if len(ids) <= fewItems {
@@ -153,8 +158,11 @@ func (u *users) setScans(c shm.Claim[userRecord], ids []ScanID) error {
 		}
 		many = binary.LittleEndian.AppendUint64(many, id.v)
 	}
-	f.Scans = uint32(len(ids))
-	return c.SetBlob(&u.m.tree.blobs, &f.Many, many)
+	err := c.SetBlob(&u.m.tree.blobs, &f.Many, many)
+	if err == nil {
+		f.Scans = uint32(len(ids))
+	}
+	return err
 }
 
 func (u *users) found(dst []Found, f *endFields) ([]Found, error) {
@@ -179,7 +187,7 @@ func (u *users) found(dst []Found, f *endFields) ([]Found, error) {
 
 func (u *users) setFound(c shm.Claim[userRecord], found []Found) error {
 	f := &c.Record().End
-	f.Truncated = 0
+	f.Found, f.Truncated = 0, 0
 	if len(found) > mostFound {
 		found, f.Truncated = found[:mostFound], 1
 	}
@@ -189,6 +197,9 @@ func (u *users) setFound(c shm.Claim[userRecord], found []Found) error {
 		b = binary.LittleEndian.AppendUint64(b, uint64(x.Tweet))
 		b = append(b, x.Position, x.Images, x.Distance, 0, 0, 0, 0, 0)
 	}
-	f.Found = uint32(len(found))
-	return c.SetBlob(&u.m.tree.blobs, &f.Results, b)
+	err := c.SetBlob(&u.m.tree.blobs, &f.Results, b)
+	if err == nil {
+		f.Found = uint32(len(found))
+	}
+	return err
 }

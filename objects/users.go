@@ -186,6 +186,7 @@ func (u *users) fill(c shm.Claim[userRecord], q *Query, k userKey, long bool) er
 	rec := c.Record()
 	rec.Key = k
 	rec.Started, rec.Begun = time.Now().UnixNano(), u.m.seg.Now()
+	rec.Outcome.Store(c.Ref().Life() << outcomeLife)
 	if long {
 		if err := c.SetBlob(&u.m.tree.blobs, &rec.LongURL, []byte(q.URL)); err != nil {
 			return err
@@ -214,6 +215,9 @@ func (u *users) Load(ctx context.Context, id UserID, dst *UserRequest) error {
 		var st shm.Status
 		if st, err = u.m.tree.users.Load(id.ref(), &rec); err != nil {
 			return err
+		}
+		if st.State() == shm.Retiring { // being shed: its blobs go first
+			return ErrGone
 		}
 		if err = u.copyOut(id, &rec, st, dst); !errors.Is(err, ErrGone) {
 			return err

@@ -63,6 +63,11 @@ func (r Ref[T]) Uint64() uint64 { return uint64(r.r) }
 // ErrGone wherever it is used.
 func RefOf[T any](v uint64) Ref[T] { return Ref[T]{ref(v)} }
 
+// Life is the number of the record's allocation, 26 bits: it tells the records
+// that lie in one place one after the other apart. A Word that others may write
+// late carries it, so that they see whose word it is.
+func (r Ref[T]) Life() uint64 { return uint64(r.r.life()) }
+
 // String is the text form, arena.index.life.
 func (r Ref[T]) String() string { return r.r.String() }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	mmap "github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
@@ -80,10 +81,18 @@ func (s *Segment) enter() error {
 	if w.load(ptSegmentState) == segmentStopped && s.file.lock(unix.F_WRLCK, lockAttached) {
 		w.cas(ptRestart, segmentStopped, segmentOpen) // nobody is attached: the kernel says so
 	}
-	if !s.file.lock(unix.F_RDLCK, lockAttached) {
-		return ErrRetired // a reset or removal holds it
+	// It is refused while a reset or removal holds it, or, for a moment, another
+	// one that starts the application again.
+	for range 1000 {
+		if s.file.lock(unix.F_RDLCK, lockAttached) {
+			return s.c.usable()
+		}
+		if err := s.c.usable(); err != nil && !errors.Is(err, ErrStopped) {
+			return err
+		}
+		time.Sleep(time.Millisecond)
 	}
-	return s.c.usable()
+	return ErrInUse
 }
 
 // openFile opens and maps an existing segment, after every check that needs no

@@ -164,6 +164,9 @@ func (q *bag) moveTo(r ref, to *bag) error {
 		return ErrGone
 	}
 	next := h.with(Posted, to.id(), q.arena.c.self).nextTurn()
+	// The bit first: it is a hint, and if we are stopped after the header, others
+	// find the record by it.
+	to.posted.set(ptBagBit, i)
 	if !q.has(h) || !w.cas(ptBagMove, uint64(h), uint64(next)) {
 		return ErrStale
 	}

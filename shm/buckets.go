@@ -7,9 +7,10 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// index is the untyped part. A bucket is one line:
+// index is the untyped part. A bucket is two lines, of which the second is looked
+// at only when the first was full once:
 //
-//	control  {version:30, overflow:1, op:2, place:7, record:24}
+//	control  {version:30, second:1, op:2, place:7, record:24}, then 15 entries:
 //	entry    {1, fragment of the hash:13, life:26, record:24}, or {0, version at which it was emptied}
 //
 // Insert and delete are decided by one CAS of the control word, which describes
@@ -18,30 +19,28 @@ import (
 // fails and finds the other's record. An emptied entry carries the version, or
 // a stalled helper could bring a deleted entry back to life.
 //
-// A bucket that fills up gets, for good, a line of the overflow area: the first
-// line of its probe sequence that says its number or nothing. Lines are never
-// given back, so two who look for the same bucket's line find the same one.
+// A bucket holds two records on average when the arena is full. That sixteen
+// fall on one, and an insert is refused, has a chance of 4 in 10^10 then.
 type index struct {
-	obj      Object
-	arena    *arena
-	c        *core
-	keyAt    int // words
-	keyLen   int
-	buckets  []word // 8 words each
-	overflow []word // the same, behind them
-	owners   []word // bucket + 1 that has the overflow line, or 0
+	obj     Object
+	arena   *arena
+	c       *core
+	keyAt   int // words
+	keyLen  int
+	buckets []word
 }
 
 const (
-	bucketWords = 8
+	bucketWords = 16
 	perBucket   = bucketWords - 1
+	firstLine   = 7 // entries in the first line
 
 	opIdle   = 0
 	opInsert = 1
 	opDelete = 2
 
 	ctlVersion  = 34
-	ctlOverflow = 1 << 33
+	ctlSecond   = 1 << 33
 	ctlOp       = 31
 	ctlPlace    = 24
 	versionMask = 1<<30 - 1
@@ -51,21 +50,14 @@ const (
 
 func (x *index) object() *Object { return &x.obj }
 
-// sizes returns the numbers of buckets and of overflow lines: at most 1.75
-// records a bucket, and one line for 8 buckets.
-func (x *index) sizes() (buckets, lines uint64) {
-	buckets = 1 << bits.Len64(uint64(x.arena.obj.Capacity)*4/perBucket)
-	buckets = max(buckets, 16)
-	return buckets, buckets / 8
+// count returns the number of buckets, at least half the number of records.
+func (x *index) count() uint64 {
+	return max(16, uint64(1)<<bits.Len64(uint64(x.arena.obj.Capacity-1)/2))
 }
 
-func (x *index) size() uint64 {
-	b, l := x.sizes()
-	return (b+l)*bucketWords*8 + l*8
-}
+func (x *index) size() uint64 { return x.count() * bucketWords * 8 }
 
 func (x *index) bind(c *core) error {
-	b, l := x.sizes()
 	x.c = c
 	for _, f := range x.arena.obj.Record.Fields {
 		if f.Name == x.obj.Key {
@@ -75,9 +67,7 @@ func (x *index) bind(c *core) error {
 	if x.keyLen == 0 {
 		return fmt.Errorf("%w: no key field %q in arena %s", ErrCorrupt, x.obj.Key, x.obj.Of)
 	}
-	x.buckets = c.mem.words(x.obj.Offset, b*bucketWords)
-	x.overflow = c.mem.words(x.obj.Offset+b*bucketWords*8, l*bucketWords)
-	x.owners = c.mem.words(x.obj.Offset+(b+l)*bucketWords*8, l)
+	x.buckets = c.mem.words(x.obj.Offset, x.count()*bucketWords)
 	x.arena.index = x
 	return nil
 }
@@ -92,38 +82,20 @@ func (x *index) hash(key []uint64) (bucket uint64, frag uint64) {
 
 func (x *index) control(b uint64) *word { return &x.buckets[b*bucketWords] }
 
-// line returns the bucket's overflow line, -1 when it has none; with claim it
-// takes one, -1 then means that all are taken.
-func (x *index) line(b uint64, claim bool) int {
-	n := uint64(len(x.owners))
-	for k := range n {
-		i := (b + k) % n
-		switch x.owners[i].load(ptIndexOwner) {
-		case b + 1:
-			return int(i)
-		case 0:
-			if !claim {
-				return -1
-			}
-			// Killed after the CAS: the line is the bucket's already.
-			if x.owners[i].cas(ptIndexOwner, 0, b+1) || x.owners[i].load(ptIndexOwner) == b+1 {
-				return int(i)
-			}
-		}
-	}
-	return -1
-}
-
-// entry returns the word of a place: 0 to 6 in the bucket, 7 to 13 in its line.
+// entry returns the word of a place, nil for a place that is none.
 func (x *index) entry(b uint64, place int) *word {
-	if place < perBucket {
-		return &x.buckets[b*bucketWords+1+uint64(place)]
-	}
-	line := x.line(b, false)
-	if line < 0 || place >= 2*perBucket {
+	if place >= perBucket {
 		return nil
 	}
-	return &x.overflow[uint64(line)*bucketWords+1+uint64(place-perBucket)]
+	return &x.buckets[b*bucketWords+1+uint64(place)]
+}
+
+// places is how many entries of a bucket are in use.
+func places(control uint64) int {
+	if control&ctlSecond != 0 {
+		return perBucket
+	}
+	return firstLine
 }
 
 func ctlOpOf(c uint64) uint64      { return c >> ctlOp & 3 }
@@ -135,9 +107,9 @@ func (x *index) entryRef(e uint64) ref {
 	return ref(x.arena.id)<<shiftRefAre | ref(entryLife(e))<<shiftRefLif | ref(entryRecord(e))
 }
 
-// step is a control word one version on, keeping the overflow bit.
+// step is a control word one version on, keeping the bit of the second line.
 func step(c uint64, op uint64, place int, record uint32) uint64 {
-	return (c&^(versionMask<<ctlVersion)|(ctlVersionOf(c)+1)&versionMask<<ctlVersion)&(versionMask<<ctlVersion|ctlOverflow) |
+	return (c&^(versionMask<<ctlVersion)|(ctlVersionOf(c)+1)&versionMask<<ctlVersion)&(versionMask<<ctlVersion|ctlSecond) |
 		op<<ctlOp | uint64(place)<<ctlPlace | uint64(record)
 }
 
@@ -149,7 +121,7 @@ func (x *index) help(b, c uint64) error {
 	place, i := int(c>>ctlPlace&127), uint32(c)&indexMask
 	e := x.entry(b, place)
 	if e == nil || i >= x.arena.n {
-		return &CorruptError{x.obj.Name, "place of an open step", uint64(place), 2 * perBucket}
+		return &CorruptError{x.obj.Name, "place of an open step", uint64(place), perBucket}
 	}
 	h := header(x.arena.head(i).load(ptIndexHeader))
 	_, frag := x.hash(x.key(i))

@@ -209,11 +209,11 @@ func init() {
 }
 
 // stage makes a segment in the state that operations start from.
-func stage(t *testing.T) string {
+func stage(t *testing.T, processes int) string {
 	t.Helper()
 	name := shmtest.Name(t)
 	f := &farm{jobs: crashJobs}
-	s, err := shm.Create(name, f, nil)
+	s, err := shm.Create(name, f, &shm.Options{Capacity: map[string]int{"processes": processes}})
 	must(t, err)
 	must(t, f.Todo.TryPut(newJob(t, f, "", 1)))
 	must(t, f.Todo.TryPut(newJob(t, f, "", 2)))
@@ -305,6 +305,20 @@ func audit(t *testing.T, name string, acks map[string]bool) {
 		must(t, err)
 		must(t, c.Free())
 	}
+	// Whatever lags in the ring after the death, it goes on working, also when
+	// nothing is ever got from its head.
+	for range 5 * crashJobs {
+		c := newJob(t, f, "", 77)
+		r := c.Ref()
+		must(t, f.Todo.TryPut(c))
+		c, err := f.Todo.Take(r)
+		must(t, err)
+		must(t, c.Free())
+	}
+	must(t, f.Todo.TryPut(newJob(t, f, "", 78)))
+	if c, err := f.Todo.TryGet(); err != nil || c.Record().Number != 78 || c.Free() != nil {
+		t.Errorf("the ring after the death: %v", err)
+	}
 	if n := used(s, "named") + used(s, "data-64") + used(s, "data-256"); n != 0 {
 		t.Errorf("named and blobs: %d left", n)
 	}
@@ -349,7 +363,7 @@ func TestCrash_Operations(t *testing.T) {
 	for op := range operations {
 		t.Run("op="+op, func(t *testing.T) {
 			each(t, func(t *testing.T, n int) bool {
-				name := stage(t)
+				name := stage(t, 64)
 				acks := lines(shmtest.Child(t, "crash-op", name, op, fmt.Sprint(n)))
 				audit(t, name, acks)
 				return acks["end"]
@@ -360,7 +374,7 @@ func TestCrash_Operations(t *testing.T) {
 
 func TestCrash_Attach(t *testing.T) {
 	each(t, func(t *testing.T, n int) bool {
-		name := stage(t)
+		name := stage(t, 64)
 		acks := lines(shmtest.Child(t, "crash-attach", name, fmt.Sprint(n)))
 		audit(t, name, acks)
 		return acks["end"]
@@ -396,13 +410,22 @@ func TestCrash_Create(t *testing.T) {
 	t.Logf("%d kills", steps)
 }
 
-// The recoverer dies too, at each of its points.
+// The recoverer dies too, at each of its points. With one slot in the registry
+// it takes the dead process's own, and puts back what that left before anything
+// else.
 func TestCrash_Sweeper(t *testing.T) {
+	for _, processes := range []int{64, 1} {
+		t.Run(fmt.Sprint("processes=", processes), func(t *testing.T) { crashSweeper(t, processes) })
+	}
+}
+
+func crashSweeper(t *testing.T, processes int) {
 	each(t, func(t *testing.T, n int) bool {
-		name := stage(t)
+		name := stage(t, processes)
 		p := shmtest.Child(t, "crash-mess", name)
 		p.Want("end")
 		_ = p.Wait()
+		n = 3*n - 2 // a third of the points, in every run the same
 		acks := lines(shmtest.Child(t, "crash-sweep", name, fmt.Sprint(n)))
 		audit(t, name, nil)
 		return acks["end"]

@@ -8,7 +8,7 @@ import "reflect"
 type Index[T, K any] struct{ x index }
 
 // Define adds the index to a layout, behind its arena, which can have one. It
-// costs about 70 bytes for each record of the arena.
+// costs 64 to 128 bytes for each record of the arena.
 func (x *Index[T, K]) Define(l *Layout, name string, of *Arena[T]) {
 	_, key, err := recordType(reflect.TypeFor[T]())
 	x.x = index{obj: Object{Name: name, Kind: KindIndex, Of: of.a.obj.Name, Key: key}, arena: &of.a}

@@ -68,6 +68,9 @@ func (q *lane) post(c claim) error {
 	if err := c.publishable(); err != nil {
 		return err
 	}
+	if header(c.a.head(c.i).load(ptClaimValid)) != c.h { // prepare writes: not for a late call
+		return ErrStale
+	}
 	q.carrier.prepare(c.i)
 	return q.postAs(c, c.h.with(Posted, q.id(), c.a.c.self).withAttempt(0).nextTurn())
 }
@@ -162,6 +165,9 @@ func (q *lane) takeOut(r ref) (claim, error) {
 	next := h.with(Owned, q.id(), q.arena.c.self)
 	if !q.has(h) || !w.cas(ptTake, uint64(h), uint64(next)) {
 		return claim{}, ErrStale
+	}
+	if h.attempt() > 0 { // a worker had it before: empty what it left half done
+		q.arena.scrub(i, q.obj.Phase)
 	}
 	return q.arena.opened(claim{q.arena, i, next})
 }

@@ -34,10 +34,10 @@ func TestFormat_Numbers(t *testing.T) {
 		{"ref", uint64(makeRef(3, header(7<<16), 9)), 3<<50 | 7<<24 | 9},
 		{"ring slot", slotOf(3, 5, 7), 3<<40 | 5<<24 | 7},
 		{"cell died", cellDied, 1 << 63}, {"cell slot", cellSlot, 53}, {"cell generation", cellGen, 32}, {"cell generation mask", cellGenMask, 1<<21 - 1},
-		{"control version", ctlVersion, 34}, {"control overflow", ctlOverflow, 1 << 33}, {"control op", ctlOp, 31}, {"control place", ctlPlace, 24},
+		{"control version", ctlVersion, 34}, {"control second line", ctlSecond, 1 << 33}, {"control op", ctlOp, 31}, {"control place", ctlPlace, 24},
 		{"op insert", opInsert, 1}, {"op delete", opDelete, 2},
 		{"entry full", entryFull, 1 << 63}, {"entry", entryFrag(5<<50 | 6<<24 | 7), 5}, {"entry life", uint64(entryLife(5<<50 | 6<<24 | 7)), 6},
-		{"entry record", uint64(entryRecord(5<<50 | 6<<24 | 7)), 7}, {"bucket", bucketWords, 8}, {"per bucket", perBucket, 7},
+		{"entry record", uint64(entryRecord(5<<50 | 6<<24 | 7)), 7}, {"bucket", bucketWords, 16}, {"per bucket", perBucket, 15}, {"first line", firstLine, 7},
 		{"records", maxRecords, 1<<24 - 2}, {"arenas", maxArenas, 255}, {"queues", maxQueues, 63}, {"slots", maxSlots, 1023}, {"permits", maxPermits, 4096},
 		{"blob head", blobHead, 16},
 		{"step", step(1<<33|5<<34, opDelete, 3, 9), 6<<34 | 1<<33 | 2<<31 | 3<<24 | 9},
@@ -69,13 +69,10 @@ func TestFormat_Sizes(t *testing.T) {
 	a := arenaOf(100, 64, false)
 	r, b, x := &ring{}, &bag{}, &index{arena: a}
 	r.arena, b.arena = a, a
-	buckets, lines := x.sizes()
 	for what, c := range map[string][2]uint64{
 		"ring":      {r.size(), 384 + 128*8},
 		"bag":       {b.size(), 128 + 3*8},
-		"index":     {x.size(), 64*64 + 8*64 + 8*8},
-		"buckets":   {buckets, 64},
-		"lines":     {lines, 8},
+		"index":     {x.size(), 64 * 128},
 		"semaphore": {(&Semaphore{obj: Object{Capacity: 3}}).size(), 128 + 24},
 		"event":     {(&Event{}).size(), 128},
 		"cell":      {(&Cell{}).size(), 8},

@@ -6,16 +6,8 @@ import "fmt"
 // entry and its place, and the first empty place (-1: none).
 func (x *index) scan(b, c uint64, key []uint64, frag uint64) (e uint64, place, empty int) {
 	empty = -1
-	places := perBucket
-	if c&ctlOverflow != 0 {
-		places = 2 * perBucket
-	}
-	for p := range places {
-		w := x.entry(b, p)
-		if w == nil {
-			break
-		}
-		e := w.load(ptIndexEntry)
+	for p := range places(c) {
+		e := x.entry(b, p).load(ptIndexEntry)
 		switch {
 		case e&entryFull == 0:
 			if empty < 0 {
@@ -87,7 +79,10 @@ func (x *index) insert(cl claim) (existing ref, err error) {
 		case place >= 0:
 			r := x.entryRef(e)
 			h := header(x.arena.head(r.index()).load(ptIndexHeader))
-			if h.state() != Retiring || x.arena.gone(r, h) {
+			if x.arena.gone(r, h) {
+				continue // it left the index after we read the entry
+			}
+			if h.state() != Retiring {
 				return r, nil
 			}
 			// Retiring is for good, so its entry goes now: the retirer may be
@@ -100,12 +95,10 @@ func (x *index) insert(cl claim) (existing ref, err error) {
 			if x.control(b).cas(ptIndexInsert, c, next) { // the decision
 				return 0, x.help(b, next)
 			}
-		case c&ctlOverflow != 0:
-			return 0, fmt.Errorf("%w: index %s: %d keys fell on one place", ErrFull, x.obj.Name, 2*perBucket)
-		case x.line(b, true) < 0:
-			return 0, fmt.Errorf("%w: index %s: no overflow line left", ErrFull, x.obj.Name)
+		case c&ctlSecond != 0:
+			return 0, fmt.Errorf("%w: index %s: %d keys fell on one bucket", ErrFull, x.obj.Name, perBucket)
 		default:
-			x.control(b).cas(ptIndexOverflow, c, step(c, opIdle, 0, 0)|ctlOverflow)
+			x.control(b).cas(ptIndexSecond, c, step(c, opIdle, 0, 0)|ctlSecond)
 		}
 	}
 	return 0, &CorruptError{x.obj.Name, "retries of an insert", retryBudget, retryBudget}
@@ -124,15 +117,9 @@ func (x *index) place(r ref) (b, c uint64, place int, err error) {
 			continue
 		}
 		place = -1
-		places := perBucket
-		if c&ctlOverflow != 0 {
-			places = 2 * perBucket
-		}
-		for p := range places {
-			if w := x.entry(b, p); w != nil {
-				if e := w.load(ptIndexEntry); e&entryFull != 0 && x.entryRef(e) == r {
-					place = p
-				}
+		for p := range places(c) {
+			if e := x.entry(b, p).load(ptIndexEntry); e&entryFull != 0 && x.entryRef(e) == r {
+				place = p
 			}
 		}
 		if x.control(b).load(ptIndexAgain) == c {

@@ -53,8 +53,7 @@ const (
 	ptIndexHeader
 	ptIndexIdle
 	ptIndexInsert
-	ptIndexOverflow
-	ptIndexOwner
+	ptIndexSecond
 	ptInit
 	ptJoinAgain
 	ptJoinAlive
@@ -98,6 +97,7 @@ const (
 	ptSweepFree
 	ptSweepHint
 	ptSweepPost
+	ptSweepRetire
 	ptSweepSettle
 	ptSweepSlot
 	ptSweepSlotWord
@@ -159,8 +159,7 @@ var pointNames = [numPoints]string{
 	ptIndexHeader:     "index.header",
 	ptIndexIdle:       "index.idle",
 	ptIndexInsert:     "index.insert",
-	ptIndexOverflow:   "index.overflow",
-	ptIndexOwner:      "index.owner",
+	ptIndexSecond:     "index.second",
 	ptInit:            "init",
 	ptJoinAgain:       "join.again",
 	ptJoinAlive:       "join.alive",
@@ -204,6 +203,7 @@ var pointNames = [numPoints]string{
 	ptSweepFree:       "sweep.free",
 	ptSweepHint:       "sweep.hint",
 	ptSweepPost:       "sweep.post",
+	ptSweepRetire:     "sweep.retire",
 	ptSweepSettle:     "sweep.settle",
 	ptSweepSlot:       "sweep.slot",
 	ptSweepSlotWord:   "sweep.slot.word",

@@ -103,10 +103,8 @@ func (c *core) joinSlot(k *segmentFile, i uint32, state uint64) bool {
 func (c *core) adopt() {
 	c.adopting = true
 	c.sweep()
-	for _, s := range c.sems {
-		s.giveBackAll(c.self, c.gen-1, cellDied)
-	}
 	c.adopting = false
+	c.wakeAll() // also what the dead process still owed
 }
 
 func (c *core) identify(i uint32) {
@@ -171,6 +169,15 @@ func (c *core) ownerGone(owner uint16) bool {
 		return true
 	}
 	return slotState(c.slot(uint32(owner) - 1)[slotWord].load(ptOwnerGone)) != slotAlive
+}
+
+// lives tells whether the process of that generation is in the slot.
+func (c *core) lives(owner uint16, gen uint32) bool {
+	if uint32(owner) > c.nslots {
+		return false
+	}
+	v := c.slot(uint32(owner) - 1)[slotWord].load(ptOwnerGone)
+	return slotState(v) == slotAlive && slotGen(v)&cellGenMask == gen
 }
 
 // publishWait shows in our slot what a goroutine of ours waits for; -1: nothing.

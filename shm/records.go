@@ -218,6 +218,8 @@ func (a *arena) release(c claim) error {
 		}
 	}
 	a.dropBlobs(c.i, -1)
+	// The next owner's record must not look like this one while it is not filled.
+	clear(asPlain(a.rec(c.i)))
 	if err := c.move(ptFree, c.h.with(Free, 0, 0).withAttempt(0)); err != nil {
 		return err
 	}

@@ -175,6 +175,7 @@ func (q *ring) publish(i uint32, h header) error {
 		lap := q.lap(t)
 		switch {
 		case s == slotOf(lap, 0, 0):
+			q.raiseHead(t)
 			if w.cas(ptRingFill, s, slotOf(lap, h.turn(), i+1)) { // pairs with the slot load in get
 				q.tail.cas(ptRingTailMove, t, t+1)
 				return nil
@@ -188,7 +189,7 @@ func (q *ring) publish(i uint32, h header) error {
 			}
 			if !waits { // got, or taken from the middle: help, slot first, then head
 				w.cas(ptRingClear, s, slotOf(lap, 0, 0))
-				q.head_.cas(ptRingHeadMove, t-uint64(len(q.slots)), t-uint64(len(q.slots))+1)
+				q.raiseHead(t)
 			} else if q.tail.load(ptRingTail) == t && header(q.arena.head(slotIndex1(s)-1).load(ptRingHeader)) == x {
 				return errRingFull
 			}
@@ -199,6 +200,20 @@ func (q *ring) publish(i uint32, h header) error {
 		}
 	}
 	return q.corrupt("retries of a put", retryBudget, retryBudget)
+}
+
+// raiseHead moves the head past the position whose slot position t takes over:
+// it is empty, and so is every earlier one. Whoever emptied it may have been
+// killed before he moved the head, and without this the head would be left a lap
+// behind for good.
+func (q *ring) raiseHead(t uint64) {
+	n := uint64(len(q.slots))
+	for {
+		at := q.head_.load(ptRingHead)
+		if at+n > t || q.head_.cas(ptRingHeadMove, at, t-n+1) {
+			return
+		}
+	}
 }
 
 // get claims the record at the head. The decision is the CAS on its header;

@@ -208,6 +208,7 @@ func (s *Segment) Close() error {
 	err := s.c.guard(func() error {
 		s.c.retryBacklog()
 		open = s.c.giveBackAll()
+		s.c.retryBacklog()
 		s.c.leave(s.file)
 		s.c.members.ring()
 		return nil
@@ -253,7 +254,7 @@ func (c *core) giveBackAll() (open []string) {
 		})
 	}
 	for _, s := range c.sems {
-		s.giveBackAll(c.self, c.gen, 0)
+		s.giveBackAll()
 	}
 	slices.Sort(open)
 	return open

@@ -122,13 +122,25 @@ func (s *Semaphore) Free() (n int) {
 	return n
 }
 
-// giveBackAll frees the permits of a process: our own at Close, or a dead one's
-// in a sweep, which marks them. Only the exact word that was judged is replaced.
-func (s *Semaphore) giveBackAll(slot uint16, gen uint32, mark uint64) (n int) {
+// giveBackAll frees the permits of this process, at Close.
+func (s *Semaphore) giveBackAll() {
 	for i := range s.cells {
 		v := s.cells[i].load(ptSemSweep)
-		if owner, g := cellOwner(v); owner == slot && g == gen&cellGenMask &&
-			s.cells[i].cas(ptSemSweep, v, mark|uint64(uint32(v))) {
+		if owner, g := cellOwner(v); owner == s.c.self && g == s.c.gen&cellGenMask {
+			s.cells[i].cas(ptSemSweep, v, uint64(uint32(v)))
+		}
+	}
+}
+
+// sweep frees the permits whose process does not live, and marks them. The cell
+// names slot and generation, so it is judged by itself: read it, then its slot's
+// word, and if that is not alive in the same generation, replace exactly the word
+// that was read.
+func (s *Semaphore) sweep() (n int) {
+	for i := range s.cells {
+		v := s.cells[i].load(ptSemSweep)
+		if owner, g := cellOwner(v); owner != 0 && !s.c.lives(owner, g) &&
+			s.cells[i].cas(ptSemSweep, v, cellDied|uint64(uint32(v))) {
 			n++
 		}
 	}

@@ -29,13 +29,8 @@ func (c *core) sweep() (r Report) {
 			a.sweep(&r)
 		}
 	}
-	for i := range c.nslots {
-		v := c.slot(i)[slotWord].load(ptSweepSlotWord)
-		if slotState(v) == slotDead {
-			for _, s := range c.sems {
-				r.Permits += s.giveBackAll(uint16(i)+1, slotGen(v), cellDied)
-			}
-		}
+	for _, s := range c.sems {
+		r.Permits += s.sweep()
 	}
 	if !r.nothing() {
 		c.wakeAll()
@@ -88,8 +83,10 @@ func (c *core) owners() (owns [maxSlots + 1]bool) {
 	}
 	for _, s := range c.sems {
 		for i := range s.cells {
-			slot, _ := cellOwner(s.cells[i].load(ptSemSweep))
-			owns[slot] = true
+			slot, gen := cellOwner(s.cells[i].load(ptSemSweep))
+			if slot != 0 && uint32(slot) <= c.nslots && slotGen(c.slot(uint32(slot) - 1)[slotWord].load(ptSweepSlotWord))&cellGenMask == gen {
+				owns[slot] = true
+			}
 		}
 	}
 	return owns
@@ -125,8 +122,7 @@ func (a *arena) sweep(r *Report) {
 				}
 			}
 		case Settled:
-			if (a.anchored != nil || a.obj.Holder) && !a.isAnchored(makeRef(a.id, h, i), a.rec(i)) &&
-				a.freeSettled(makeRef(a.id, h, i)) {
+			if !a.named(i, h) && a.retireUnnamed(i, h) {
 				r.Freed++
 			}
 		case New, Owned, Retiring:
@@ -139,6 +135,18 @@ func (a *arena) sweep(r *Report) {
 	for q, posts := range lost {
 		q.republish(posts, r)
 	}
+}
+
+// named tells whether a settled record is still wanted. Records of an index leave
+// it by Retire only, and need no look.
+func (a *arena) named(i uint32, h header) bool {
+	return a.anchored == nil && !a.obj.Holder || a.isAnchored(makeRef(a.id, h, i), a.rec(i))
+}
+
+// retireUnnamed frees a settled record that nothing names.
+func (a *arena) retireUnnamed(i uint32, h header) bool {
+	mine := claim{a, i, h.with(Retiring, 0, a.c.self).nextTurn()}
+	return a.head(i).cas(ptSweepRetire, uint64(h), uint64(mine.h)) && a.release(mine) == nil
 }
 
 // recover takes one record over from its dead owner.
@@ -176,6 +184,11 @@ func (a *arena) recover(i uint32, h header, r *Report) {
 	case mine.h.state() == New && a.isAnchored(mine.ref(), a.rec(i)):
 		if mine.move(ptSweepSettle, mine.h.with(Settled, 0, 0)) == nil {
 			r.Settled++
+			// What named it may have gone while we looked, and found it not
+			// settled yet.
+			if !a.named(i, mine.h) {
+				a.retireUnnamed(i, mine.h)
+			}
 		}
 	default:
 		if a.release(mine) == nil {

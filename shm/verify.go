@@ -253,18 +253,8 @@ func (v *verifier) index(x *index) {
 			v.add(Repairable, x.obj.Name, "bucket %d: a step is open (control %#x)", b, c)
 			continue
 		}
-		for p := range 2 * perBucket {
-			if p >= perBucket && c&ctlOverflow == 0 {
-				break
-			}
-			if w := x.entry(b, p); w != nil {
-				v.indexEntry(x, b, w.load(ptVerify))
-			}
-		}
-	}
-	for i := range x.owners {
-		if o := x.owners[i].load(ptVerify); o > uint64(len(x.buckets)/bucketWords) {
-			v.add(Corrupt, x.obj.Name, "overflow line %d: bucket %d", i, o-1)
+		for p := range places(c) {
+			v.indexEntry(x, b, x.entry(b, p).load(ptVerify))
 		}
 	}
 }
@@ -311,14 +301,9 @@ func (x *index) lists(r ref) bool {
 		if ctlOpOf(c) == opInsert && uint32(c)&indexMask == r.index() {
 			return true
 		}
-		for p := range 2 * perBucket {
-			if p >= perBucket && c&ctlOverflow == 0 {
-				break
-			}
-			if w := x.entry(b, p); w != nil {
-				if e := w.load(ptVerify); e&entryFull != 0 && x.entryRef(e) == r {
-					return true
-				}
+		for p := range places(c) {
+			if e := x.entry(b, p).load(ptVerify); e&entryFull != 0 && x.entryRef(e) == r {
+				return true
 			}
 		}
 		if x.control(b).load(ptVerify) == c {
