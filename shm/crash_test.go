@@ -36,6 +36,15 @@ var operations = map[string]func(f *farm, s *shm.Segment, ack func(string)){
 		check(c.Free())
 		ack("freed 1")
 	},
+	"drain": func(f *farm, s *shm.Segment, ack func(string)) {
+		ack("draining")
+		for range 2 {
+			c, err := f.Todo.TryGet()
+			check(err)
+			check(c.Free())
+		}
+		ack("freed 1")
+	},
 	"get-put": func(f *farm, s *shm.Segment, ack func(string)) {
 		c, err := f.Todo.TryGet()
 		check(err)
@@ -240,6 +249,17 @@ func audit(t *testing.T, name string, acks map[string]bool) {
 	if n := len(s.Processes()); n != 1 {
 		t.Errorf("%d processes registered: %+v", n, s.Processes())
 	}
+	// Whatever lags in the ring after the death, it goes on working, also when
+	// nothing is got from its head for laps.
+	for range 5 * crashJobs {
+		for r, st := range f.Jobs.All() {
+			if st.Queue() == "todo" {
+				c, err := f.Todo.Take(r)
+				must(t, err)
+				must(t, f.Todo.TryPut(c))
+			}
+		}
+	}
 	where := map[uint64]string{}
 	drain := func(q string, get func() (shm.Claim[job], error)) {
 		for {
@@ -275,7 +295,7 @@ func audit(t *testing.T, name string, acks map[string]bool) {
 	drain("picky", any)
 	drain("urgent", func() (shm.Claim[job], error) { return f.Urgent.TryGet(nil) })
 	for n, q := range map[uint64][]string{2: {"todo"}, 3: {"picky", "urgent"}} {
-		if where[n] != q[0] && where[n] != q[len(q)-1] {
+		if where[n] != q[0] && where[n] != q[len(q)-1] && !(n == 2 && acks["draining"] && where[n] == "") {
 			t.Errorf("job %d is in %q, want %v", n, where[n], q)
 		}
 	}
@@ -304,20 +324,6 @@ func audit(t *testing.T, name string, acks map[string]bool) {
 		c, err := f.Named.Retire(r)
 		must(t, err)
 		must(t, c.Free())
-	}
-	// Whatever lags in the ring after the death, it goes on working, also when
-	// nothing is ever got from its head.
-	for range 5 * crashJobs {
-		c := newJob(t, f, "", 77)
-		r := c.Ref()
-		must(t, f.Todo.TryPut(c))
-		c, err := f.Todo.Take(r)
-		must(t, err)
-		must(t, c.Free())
-	}
-	must(t, f.Todo.TryPut(newJob(t, f, "", 78)))
-	if c, err := f.Todo.TryGet(); err != nil || c.Record().Number != 78 || c.Free() != nil {
-		t.Errorf("the ring after the death: %v", err)
 	}
 	if n := used(s, "named") + used(s, "data-64") + used(s, "data-256"); n != 0 {
 		t.Errorf("named and blobs: %d left", n)
