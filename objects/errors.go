@@ -13,6 +13,7 @@ var (
 	ErrStale        = shm.ErrStale        // the claim is spent: somebody else has the request now
 	ErrStopped      = shm.ErrStopped      // the application was told to stop
 	ErrRetired      = shm.ErrRetired      // the segment was reset or removed
+	ErrClosed       = shm.ErrClosed       // this process has closed the store
 	ErrCorrupt      = shm.ErrCorrupt      // memory damaged
 	ErrSegmentFault = shm.ErrSegmentFault // the segment's file was truncated
 	ErrUnsupported  = shm.ErrUnsupported  // no shared segments on this system

@@ -144,7 +144,7 @@ func (l *listingClaim) PutTweet(ctx context.Context, tw Tweet) error {
 		fits = fits && shm.PutText(rec.Images[i].Name[:], name) == nil
 	}
 	if !fits {
-		if err := c.SetBlob(&t.blobs, &rec.Long, []byte(strings.Join(tw.Images, "\n"))); err != nil {
+		if err := c.WaitBlob(ctx, &t.blobs, &rec.Long, []byte(strings.Join(tw.Images, "\n"))); err != nil {
 			return errors.Join(err, c.Free())
 		}
 	}

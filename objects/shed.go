@@ -51,7 +51,7 @@ func (u *users) free(r shm.Ref[userRecord]) bool {
 
 // shedOldest makes room when there is none: the oldest sixteenth of the finished
 // requests goes, whatever its age.
-func (u *users) shedOldest(ctx context.Context) (n int) {
+func (u *users) shedOldest() (n int) {
 	type aged struct {
 		r     shm.Ref[userRecord]
 		ended time.Duration

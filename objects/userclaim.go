@@ -58,7 +58,7 @@ func (c *userClaim) LinkFound(ctx context.Context, accounts []Account, imageURLs
 		if url == "" || len(url) > mostURL {
 			return fmt.Errorf("%w: image URL of %d bytes, want 1 to %d", ErrTooLarge, len(url), mostURL)
 		}
-		if err := c.c.SetBlob(&t.blobs, &f.ImageURLs[i], []byte(url)); err != nil {
+		if err := c.u.setBlob(c.c, &f.ImageURLs[i], []byte(url)); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package objects
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -11,6 +12,17 @@ import (
 
 // What does not fit into a user record lies in blobs: here is how it is written
 // and read.
+
+// setBlob stores a value of a request. When the blobs are used up, the oldest
+// finished requests go.
+func (u *users) setBlob(c shm.Claim[userRecord], field *shm.Blob, data []byte) error {
+	for {
+		err := c.SetBlob(&u.m.tree.blobs, field, data)
+		if !errors.Is(err, ErrFull) || u.shedOldest() == 0 {
+			return err
+		}
+	}
+}
 
 func (u *users) copyOut(id UserID, rec *userRecord, st shm.Status, dst *UserRequest) error {
 	t := &u.m.tree
@@ -113,7 +125,7 @@ func (u *users) setAccounts(c shm.Claim[userRecord], accounts []Account) error {
 		many = binary.LittleEndian.AppendUint64(many, uint64(a.ID))
 		many = append(many, name[:]...)
 	}
-	err := c.SetBlob(&u.m.tree.blobs, &f.Many, many)
+	err := u.setBlob(c, &f.Many, many)
 	if err == nil {
 		f.Accounts = uint32(len(accounts))
 	}
@@ -158,7 +170,7 @@ func (u *users) setScans(c shm.Claim[userRecord], ids []ScanID) error {
 		}
 		many = binary.LittleEndian.AppendUint64(many, id.v)
 	}
-	err := c.SetBlob(&u.m.tree.blobs, &f.Many, many)
+	err := u.setBlob(c, &f.Many, many)
 	if err == nil {
 		f.Scans = uint32(len(ids))
 	}
@@ -197,7 +209,7 @@ func (u *users) setFound(c shm.Claim[userRecord], found []Found) error {
 		b = binary.LittleEndian.AppendUint64(b, uint64(x.Tweet))
 		b = append(b, x.Position, x.Images, x.Distance, 0, 0, 0, 0, 0)
 	}
-	err := c.SetBlob(&u.m.tree.blobs, &f.Results, b)
+	err := u.setBlob(c, &f.Results, b)
 	if err == nil {
 		f.Found = uint32(len(found))
 	}

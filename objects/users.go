@@ -134,7 +134,7 @@ func (u *users) Launch(ctx context.Context, q Query) (UserID, bool, error) {
 	if st, e := t.users.Stat(r); ok && e == nil && st.State() != shm.Retiring {
 		return userID(r), false, nil
 	}
-	c, err := u.alloc(ctx)
+	c, err := u.alloc()
 	if err != nil {
 		return UserID{}, false, err
 	}
@@ -170,13 +170,13 @@ func accountName(s string) (string, error) {
 }
 
 // alloc takes a record; when there is none, the oldest finished request goes.
-func (u *users) alloc(ctx context.Context) (shm.Claim[userRecord], error) {
+func (u *users) alloc() (shm.Claim[userRecord], error) {
 	for {
 		c, err := u.m.tree.users.TryNew()
 		if !errors.Is(err, ErrFull) {
 			return c, err
 		}
-		if u.shedOldest(ctx) == 0 {
+		if u.shedOldest() == 0 {
 			return c, err
 		}
 	}
@@ -188,7 +188,7 @@ func (u *users) fill(c shm.Claim[userRecord], q *Query, k userKey, long bool) er
 	rec.Started, rec.Begun = time.Now().UnixNano(), u.m.seg.Now()
 	rec.Outcome.Store(c.Ref().Life() << outcomeLife)
 	if long {
-		if err := c.SetBlob(&u.m.tree.blobs, &rec.LongURL, []byte(q.URL)); err != nil {
+		if err := u.setBlob(c, &rec.LongURL, []byte(q.URL)); err != nil {
 			return err
 		}
 	}

@@ -97,8 +97,12 @@ func (a *Arena[T]) TryNew() (Claim[T], error) {
 	return Claim[T]{c}, err
 }
 
-// New is TryNew that waits for a free record.
+// New is TryNew that waits for a free record. When there is one, it also works
+// after the segment was stopped.
 func (a *Arena[T]) New(ctx context.Context) (c Claim[T], err error) {
+	if c, err = a.TryNew(); !isErr(err, ErrFull) {
+		return c, err
+	}
 	err = a.a.room.Wait(ctx, func() (bool, error) {
 		c, err = a.TryNew()
 		return wanted(err, ErrFull)

@@ -1,6 +1,9 @@
 package shm
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // Blobs holds values of variable size for records that have no room for them:
 // arenas of a few sizes. A blob is held by one field of type Blob of one record,
@@ -78,6 +81,22 @@ func (c Claim[T]) SetBlob(b *Blobs, field *Blob, data []byte) error {
 		a.freeSettled(old)
 	}
 	return nil
+}
+
+// WaitBlob is SetBlob that waits for a free blob.
+func (c Claim[T]) WaitBlob(ctx context.Context, b *Blobs, field *Blob, data []byte) error {
+	err := c.SetBlob(b, field, data)
+	if !isFull(err) {
+		return err
+	}
+	// Any class that is large enough will do; the smallest of them is what others
+	// use too, and the safety net of the sleep looks at the rest.
+	for _, a := range b.classes {
+		if a.obj.Record.Size-blobHead >= len(data) {
+			return a.room.Wait(ctx, func() (bool, error) { return wanted(c.SetBlob(b, field, data), ErrFull) })
+		}
+	}
+	return err
 }
 
 func (b *Blobs) alloc(n int) (c claim, err error) {

@@ -99,6 +99,14 @@ const spinTries = 30
 // called any number of times. Thousands of goroutines may wait at once: beyond
 // a few, they share one thread. Killed while waiting: nothing remains.
 func (e *Event) Wait(ctx context.Context, try func() (bool, error)) error {
+	// Before the first look: who takes work in a loop is to end when told to, not
+	// when there is no work left.
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := e.c.guard(e.c.usable); err != nil {
+		return err
+	}
 	if done, err := try(); done || err != nil {
 		return err
 	}

@@ -40,8 +40,12 @@ func (r *Ring[T]) lane() *lane { return &r.q.lane }
 // stays valid.
 func (r *Ring[T]) TryPut(c Claim[T]) error { return r.q.post(c.c) }
 
-// Put is TryPut that waits for a slot.
+// Put is TryPut that waits for a slot. When there is one, it also works after the
+// segment was stopped, so that a worker can finish.
 func (r *Ring[T]) Put(ctx context.Context, c Claim[T]) error {
+	if err := r.TryPut(c); !errors.Is(err, ErrFull) {
+		return err
+	}
 	return r.q.arena.room.Wait(ctx, func() (bool, error) { return wanted(r.TryPut(c), ErrFull) })
 }
 
