@@ -3,6 +3,7 @@ package docs_test
 
 import (
 	"bytes"
+	"fmt"
 	"go/ast"
 	"go/constant"
 	"go/parser"
@@ -18,6 +19,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/aotf/sharedmem/objects/conformance"
 )
 
 func read(t *testing.T, path string) string {
@@ -50,6 +53,25 @@ func documents(t *testing.T) (paths []string) {
 		t.Fatalf("only %d documents found: %v", len(paths), paths)
 	}
 	return paths
+}
+
+// The defects without a scenario are the same in the suite and in the page.
+func TestDefectsWithoutScenario(t *testing.T) {
+	page := read(t, "objects.md")
+	_, table, _ := strings.Cut(page, "## Defects of the Python version")
+	table, _, _ = strings.Cut(table, "## Still to come")
+	listed := 0
+	for n := range 52 {
+		if strings.Contains(table, fmt.Sprintf("\n| %d |", n)) {
+			listed++
+			if conformance.NotOurs[n] == "" {
+				t.Errorf("defect %d has a scenario", n)
+			}
+		}
+	}
+	if listed != len(conformance.NotOurs) {
+		t.Errorf("%d defects are listed, the suite has %d", listed, len(conformance.NotOurs))
+	}
 }
 
 func lines(s string) int { return strings.Count(s, "\n") }

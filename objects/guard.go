@@ -29,7 +29,7 @@ type Ending interface {
 // failed (ProcessingError, the leg, or the tweet), exactly once, and returns
 // what happened: a *PanicError, the error, or ErrDropped. An error after the
 // claim was ended, or because somebody else ended it, changes nothing. When the
-// context has ended, the claim is given back instead.
+// context or the application has ended, the claim is given back instead.
 func Guard(ctx context.Context, claim Ending, step func(context.Context) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -41,13 +41,13 @@ func Guard(ctx context.Context, claim Ending, step func(context.Context) error) 
 		if err == nil {
 			err = ErrDropped
 		}
-		err = errors.Join(err, endFailed(ctx, claim))
+		stopped := ctx.Err() != nil || errors.Is(err, ErrStopped) || errors.Is(err, ErrRetired)
+		err = errors.Join(err, endFailed(ctx, claim, stopped))
 	}()
 	return step(ctx)
 }
 
-func endFailed(ctx context.Context, claim Ending) (err error) {
-	stopped := ctx.Err() != nil
+func endFailed(ctx context.Context, claim Ending, stopped bool) (err error) {
 	ctx = context.WithoutCancel(ctx)
 	if r, ok := claim.(interface{ Release(context.Context) error }); ok && stopped {
 		err = r.Release(ctx)

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/aotf/sharedmem/shm"
 )
@@ -72,7 +74,14 @@ func stat(t *tool) error {
 		if o.Counters == nil {
 			rows = append(rows, o.row())
 		}
-		for _, c := range o.Counters {
+		for k, c := range o.Counters {
+			if mean, ok := meanOf(o.Counters, k); ok {
+				rows = append(rows, []string{o.Name, o.Kind, "-", "-", "-", mean})
+				continue
+			}
+			if _, ok := meanOf(o.Counters, k-1); ok {
+				continue // the count of the row above
+			}
 			rows = append(rows, []string{o.Name, o.Kind, "-", "-", "-", fmt.Sprintf("%s = %v", escape(c.Name), c.Value)})
 		}
 	}
@@ -104,4 +113,22 @@ func (s segmentInfo) stateText(c style) string {
 		return c.alarm(s.State)
 	}
 	return s.State
+}
+
+// meanOf renders a pair of counters NAME-ns and NAME-count, a sum of times and
+// how many, as their mean; ok is false when there is no such pair at k.
+func meanOf(counters members, k int) (text string, ok bool) {
+	if k < 0 || k+1 >= len(counters) {
+		return "", false
+	}
+	name, isSum := strings.CutSuffix(counters[k].Name, "-ns")
+	sum, ok1 := counters[k].Value.(uint64)
+	count, ok2 := counters[k+1].Value.(uint64)
+	if !isSum || counters[k+1].Name != name+"-count" || !ok1 || !ok2 {
+		return "", false
+	}
+	if count == 0 {
+		return escape(name) + ": none", true
+	}
+	return fmt.Sprintf("%s: mean %v of %d", escape(name), time.Duration(sum/count).Round(time.Microsecond), count), true
 }

@@ -19,6 +19,9 @@ import (
 // least 14 from every other one, a copy at most a few from its source.
 const near = 10
 
+// stuckAfter is when the watchdog ends a query that no worker ends.
+const stuckAfter = 10 * time.Minute
+
 const (
 	runPrefix  = "pictures-run-"  // segments and folders of runs; those of dead runs are removed
 	keepPrefix = "pictures-kept-" // left by --keep
@@ -220,6 +223,9 @@ func (f *front) poll(ctx context.Context, ids []objects.UserID, r *report) error
 				r.judge(i, &f.queries[i], &req)
 			}
 		}
+		if _, err := f.m.Users.Expire(ctx, stuckAfter); err != nil {
+			return err
+		}
 		listing, tweets, saves, _ := f.m.Scans.Depths(ctx)
 		f.say.step(fmt.Sprintf("searching (%d legs, %d tweets, %d cursors wait)", listing, tweets, saves), len(ids)-left, len(ids))
 		select {
@@ -236,13 +242,18 @@ func (f *front) finish(r *report, cat *catalog.Catalog) error {
 	ctx := context.Background()
 	r.Processes = f.team.attached()
 	r.Redelivered = f.m.Redelivered()
+	if _, err := f.m.Users.Shed(ctx); err != nil {
+		return err
+	}
 	var err error
 	if r.means, err = f.m.Metrics.All(ctx); err != nil {
 		return err
 	}
-	if r.pictures, r.accounts, err = cat.Counts(ctx); err != nil {
+	counts, err := f.m.Counts(ctx) // as the indexers read them
+	if err != nil {
 		return err
 	}
+	r.pictures, r.accounts = counts.Tweets, counts.Accounts
 	unreadable, err := cat.Unreadable(ctx)
 	if err != nil {
 		return err

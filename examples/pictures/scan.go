@@ -25,7 +25,7 @@ func (w *worker) list(leg objects.Leg) func(context.Context, objects.Worker) err
 			if err != nil {
 				return err
 			}
-			if err := w.listAccount(ctx, c); err != nil {
+			if err := w.guard(ctx, c, func(ctx context.Context) error { return w.listAccount(ctx, c) }); err != nil {
 				return err
 			}
 		}
@@ -71,11 +71,12 @@ func (w *worker) index(ctx context.Context, me objects.Worker) error {
 		if err != nil {
 			return err
 		}
-		if c.Tweet() == nil {
-			err = w.saveCursor(ctx, c)
-		} else {
-			err = w.indexTweet(ctx, c)
-		}
+		err = w.guard(ctx, c, func(ctx context.Context) error {
+			if c.Tweet() == nil {
+				return w.saveCursor(ctx, c)
+			}
+			return w.indexTweet(ctx, c)
+		})
 		if err != nil {
 			return err
 		}
@@ -89,7 +90,12 @@ func (w *worker) saveCursor(ctx context.Context, c objects.IndexingClaim) error 
 			return err
 		}
 	}
-	return c.Done(ctx)
+	now := time.Now()
+	pictures, accounts, err := w.cat.Counts(ctx)
+	if err == nil {
+		err = w.m.SetCounts(ctx, objects.Counts{Tweets: pictures, Accounts: accounts, ReadAt: now})
+	}
+	return errors.Join(err, c.Done(ctx))
 }
 
 func (w *worker) indexTweet(ctx context.Context, c objects.IndexingClaim) error {

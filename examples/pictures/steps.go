@@ -20,7 +20,7 @@ func (w *worker) step1(ctx context.Context, me objects.Worker) error {
 		if err != nil {
 			return err
 		}
-		if err := w.findLinks(ctx, c); err != nil {
+		if err := w.guard(ctx, c, func(ctx context.Context) error { return w.findLinks(ctx, c) }); err != nil {
 			return err
 		}
 	}
@@ -60,11 +60,12 @@ func (w *worker) step2(ctx context.Context, me objects.Worker) error {
 		if err != nil {
 			return err
 		}
-		if len(c.Request().Scans) > 0 {
-			err = w.scansEnded(ctx, c)
-		} else {
-			err = w.launchScans(ctx, c)
-		}
+		err = w.guard(ctx, c, func(ctx context.Context) error {
+			if len(c.Request().Scans) > 0 {
+				return w.scansEnded(ctx, c)
+			}
+			return w.launchScans(ctx, c)
+		})
 		if err != nil {
 			return err
 		}
@@ -111,7 +112,7 @@ func (w *worker) step3(ctx context.Context, me objects.Worker) error {
 		if err != nil {
 			return err
 		}
-		if err := w.search(ctx, c); err != nil {
+		if err := w.guard(ctx, c, func(ctx context.Context) error { return w.search(ctx, c) }); err != nil {
 			return err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 
@@ -101,11 +102,30 @@ func work(role, segment, dir, db string) error {
 			_ = me.Close()
 		})
 	}
+	messages, stop := context.WithCancel(ctx)
+	served := make(chan struct{})
+	go func() { // writes this process's stacks when asked to
+		_ = m.ServeMessages(messages, filepath.Dir(db))
+		close(served)
+	}()
 	all.Wait()
+	stop()
+	<-served
 	if err := m.Close(); err != nil && failure == nil {
 		failure = err
 	}
 	return failure
+}
+
+// guard runs one step on a claim. Its panic or error ends the claim as failed,
+// and the worker goes on; only the end of the run ends the worker.
+func (w *worker) guard(ctx context.Context, c objects.Ending, step func(context.Context) error) error {
+	err := objects.Guard(ctx, c, step)
+	if err == nil || ended(err) {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "pictures:", err)
+	return nil
 }
 
 // ended tells whether an error is the ordinary end of a worker.
