@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -171,6 +173,9 @@ func (f *front) work(ctx context.Context, r *report) (err error) {
 	if err = f.keepBusy(ctx, k, killed); err != nil {
 		return err
 	}
+	if err = f.upload(ctx, r); err != nil {
+		return err
+	}
 	r.Killed, r.Interrupted, r.RecoveryP99 = k.killed, k.interrupted, k.p99()
 	return err
 }
@@ -235,6 +240,46 @@ func (f *front) poll(ctx context.Context, ids []objects.UserID, r *report) error
 		}
 	}
 	return nil
+}
+
+// upload searches once more for the first query's picture, as a client does that
+// has the image itself and no page: a direct search, charged to an address.
+func (f *front) upload(ctx context.Context, r *report) error {
+	i := slices.IndexFunc(f.queries, func(q gallery.Query) bool { return !q.Absent })
+	if i < 0 || r.Found != r.Queries {
+		return nil
+	}
+	client := netip.MustParseAddr("192.0.2.1")
+	if ok, err := f.m.HTTP.Allow(ctx, client); err != nil || !ok {
+		return fmt.Errorf("the first HTTP request of an address was refused: %w", err)
+	}
+	page, err := gallery.ReadPage(f.queries[i].Page)
+	if err != nil {
+		return err
+	}
+	image, err := os.ReadFile(page.Image)
+	if err != nil {
+		return err
+	}
+	id, _, err := f.m.Users.Launch(ctx, objects.Query{URL: "upload", Direct: true, Image: image, Address: client})
+	if err != nil {
+		return err
+	}
+	var req objects.UserRequest
+	for req.Status != objects.End {
+		if err := errors.Join(ctx.Err(), f.team.failed(), f.m.Users.Load(ctx, id, &req)); err != nil {
+			return err
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	for _, x := range req.Found {
+		if x.Tweet == f.queries[i].Picture || slices.Contains(f.queries[i].Same, x.Tweet) {
+			r.upload = fmt.Sprintf("The image of query %d, uploaded without its page: found in %.0f ms, among %d candidates.",
+				i+1, float64(req.Took.Microseconds())/1000, len(req.Found))
+			return nil
+		}
+	}
+	return fmt.Errorf("the uploaded image was not found (%v)", req.Problem)
 }
 
 // finish collects the totals, after the workers have ended.

@@ -30,6 +30,7 @@ type report struct {
 	means              []objects.Mean
 	pictures, accounts int64
 	unreadable         []string
+	upload             string
 }
 
 // result is one query's. Picture is "" when nothing was found.
@@ -111,6 +112,9 @@ func (r *report) print(w io.Writer) error {
 	fmt.Fprintf(w, "%d pictures of %d accounts were indexed, %d files could not be read.\n", r.pictures, r.accounts, len(r.unreadable))
 	for _, u := range r.unreadable {
 		fmt.Fprintf(w, "  %s\n", u)
+	}
+	if r.upload != "" {
+		fmt.Fprintln(w, r.upload)
 	}
 	if r.Killed > 0 {
 		fmt.Fprintf(w, "%d workers were killed, %d of them holding a claim; %d claims were delivered again; everything a dead one held was free within %.1f ms (p99).\n",

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"time"
 
@@ -105,6 +106,41 @@ func (w *worker) scansEnded(ctx context.Context, c objects.UserClaim) error {
 	return c.Indexed(ctx)
 }
 
+// question is what a request asks: the hash of its image, and in which accounts.
+// A direct search brings the image itself and asks in all of them.
+func (w *worker) question(ctx context.Context, c objects.UserClaim) (hash uint64, accounts []int64, err error) {
+	req := c.Request()
+	if !req.Query.Direct {
+		for _, a := range req.Accounts {
+			accounts = append(accounts, a.ID)
+		}
+		hash, err = gallery.HashFile(req.ImageURLs[0])
+		return hash, accounts, err
+	}
+	all, err := gallery.Accounts(w.dir)
+	if err != nil {
+		return 0, nil, err
+	}
+	for _, a := range all {
+		accounts = append(accounts, a.ID)
+	}
+	b, err := c.Image(ctx)
+	if err != nil {
+		return 0, nil, err
+	}
+	f, err := os.CreateTemp(w.scratch, "upload-*")
+	if err != nil {
+		return 0, nil, err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(b)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return 0, nil, err
+	}
+	hash, err = gallery.HashFile(f.Name())
+	return hash, accounts, err
+}
+
 // step3 searches the catalogue for pictures near the query's.
 func (w *worker) step3(ctx context.Context, me objects.Worker) error {
 	for {
@@ -120,14 +156,9 @@ func (w *worker) step3(ctx context.Context, me objects.Worker) error {
 
 func (w *worker) search(ctx context.Context, c objects.UserClaim) error {
 	start := time.Now()
-	req := c.Request()
-	hash, err := gallery.HashFile(req.ImageURLs[0])
+	hash, accounts, err := w.question(ctx, c)
 	if err != nil {
 		return c.Fail(ctx, objects.CannotGetImage)
-	}
-	var accounts []int64
-	for _, a := range req.Accounts {
-		accounts = append(accounts, a.ID)
 	}
 	matches, err := w.cat.Search(ctx, accounts, hash, near)
 	if err != nil {

@@ -23,6 +23,8 @@ type worker struct {
 	m   *objects.SharedMemory
 	cat *catalog.Catalog
 	dir string
+
+	scratch string // folder of the run
 }
 
 // loops are the threads of each role, by name.
@@ -81,7 +83,7 @@ func work(role, segment, dir, db string) error {
 		return err
 	}
 	fmt.Println("attached", m.Segment().Slot())
-	w := &worker{m, cat, dir}
+	w := &worker{m, cat, dir, filepath.Dir(db)}
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	var failure error
