@@ -55,6 +55,26 @@ func documents(t *testing.T) (paths []string) {
 	return paths
 }
 
+// oldNames are the members of the Python version's objects.
+const oldNames = `Shared_Memory User_Requests_Pipeline User_Request Scan_Requests_Pipeline Scan_Request Pyro_Queue Pyro_Semaphore HTTP_Requests_Limitator Limit_per_IP_Address Metrics_Container Threads_Registry Processes_Registry
+	open_proxy register_obj get_obj unregister_obj launch_shared_memory keep_threads_alive keep_pyro_alive user_requests scan_requests http_limitator execution_metrics threads_registry processes_registry
+	tweets_count accounts_count launch_request launch_direct_request do_not_launch set_request_to_next_step force_end step_1_link_finder_queue step_2_tweets_indexer_queue step_3_reverse_search_queue
+	limit_per_ip_addresses thread_step_2_tweets_indexer_sem processing_requests_count get_size shed_requests request_type input_url ip_address is_direct binary_image problem image_urls
+	twitter_accounts_with_id utc_timestamp last_seen_indexer has_first_time_scan found_tweets status finished_date get_status_string get_request is_blacklisted queues_sem step_C_index_tweets_queue
+	get_tweet_to_index get_indexing_ids end_request account_id account_name is_prioritary reset_SearchAPI_cursor unfound_account has_failed started_SearchAPI_listing started_TimelineAPI_listing
+	blocks_list finished_SearchAPI_indexing finished_TimelineAPI_indexing get put qsize acquire release remove_account_id_from_queue can_request reset add_ip_address remove_ip_address add_step_A_time
+	add_step_B_time add_step_C_times add_step_1_times add_step_3_times add_user_request_full_time add_scan_request_full_time get_metrics register_thread set_request get_status register_process
+	write_stacks get_message`
+
+func TestOldNames(t *testing.T) {
+	page := read(t, "objects.md")
+	for name := range strings.FieldsSeq(oldNames) {
+		if !strings.Contains(page, "`"+name+"`") {
+			t.Errorf("objects.md does not say what became of %s", name)
+		}
+	}
+}
+
 // The defects without a scenario are the same in the suite and in the page.
 func TestDefectsWithoutScenario(t *testing.T) {
 	page := read(t, "objects.md")
