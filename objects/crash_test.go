@@ -171,6 +171,17 @@ func crashAudit(t *testing.T, name string) {
 	if queued != processing || unfinished != processing {
 		t.Errorf("%d processing, %d queued, %d charged", processing, queued, unfinished)
 	}
+	for _, url := range []string{"old", strings.Repeat("long", 200)} {
+		id, ok, err := m.Users.Lookup(ctx, objects.Query{URL: url})
+		must(t, err)
+		var r objects.UserRequest
+		if ok {
+			must(t, m.Users.Load(ctx, id, &r))
+		}
+		if ok && r.Query.URL != url || r.Status == objects.End && r.Finished.IsZero() {
+			t.Errorf("%+v", r)
+		}
+	}
 	open := 0
 	for account := int64(1); account <= 2; account++ {
 		id, ok, err := m.Scans.Get(ctx, account)
