@@ -318,6 +318,34 @@ func TestClaim_Release(t *testing.T) {
 	})
 }
 
+// A late Free of a spent claim leaves the record's next owner alone, also in an
+// arena without blobs or an index.
+func TestClaim_LateFree(t *testing.T) {
+	app := &plainApp{}
+	s, err := shm.Private(app, nil)
+	must(t, err)
+	defer s.Close()
+	old, err := app.Records.TryNew()
+	must(t, err)
+	must(t, old.Free())
+	next, err := app.Records.TryNew() // the same memory: there is no other
+	must(t, err)
+	next.Record().X = 7
+	if err := old.Free(); !errors.Is(err, shm.ErrStale) {
+		t.Fatal(err)
+	}
+	if next.Record().X != 7 || !next.Valid() {
+		t.Fatal("a late Free has touched the next owner's record")
+	}
+	must(t, next.Free())
+}
+
+type plainApp struct {
+	Records shm.Arena[struct{ X uint64 }]
+}
+
+func (a *plainApp) Define(l *shm.Layout) { a.Records.Define(l, "records", 1) }
+
 func used(s *shm.Segment, object string) int {
 	for _, o := range s.Stats().Objects {
 		if o.Name == object {

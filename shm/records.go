@@ -201,13 +201,14 @@ func (a *arena) take(i uint32) (claim, bool) {
 	return claim{a, i, next}, true
 }
 
-// release frees the record of a claim. A record that is in an index or holds
-// blobs is retired first, so that if we die half-way the sweep goes on: its
-// header then says what is being done. Killed before the last CAS: the record
-// is new, owned or retiring of a dead owner, and the sweep frees it; after it:
-// only the free bit is missing.
+// release frees the record of a claim. It is retired first: that CAS proves that
+// the claim stands before anything of the record is touched, so a late Free
+// changes nothing; and if we die half-way, the header says what is being done and
+// the sweep goes on. Killed before the last CAS: the record is new, owned or
+// retiring of a dead owner, and the sweep frees it; after it: only the free bit is
+// missing.
 func (a *arena) release(c claim) error {
-	if c.h.state() != Retiring && (a.index != nil || len(a.blobAt) > 0) {
+	if c.h.state() != Retiring {
 		if err := c.move(ptRetireOwn, c.h.with(Retiring, 0, a.c.self)); err != nil {
 			return err
 		}
