@@ -22,6 +22,8 @@ type call struct {
 	Args   json.RawMessage `json:"args,omitempty"`
 	// Within is how long the caller's context still has; 0: it has no end.
 	Within time.Duration `json:"within,omitempty"`
+	// Ended says that the caller's context was cancelled before the call.
+	Ended bool `json:"ended,omitempty"`
 }
 
 type answer struct {

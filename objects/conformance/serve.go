@@ -62,6 +62,9 @@ func (s *server) start(c call) {
 	if c.Within != 0 {
 		ctx, cancel = context.WithTimeout(context.Background(), c.Within)
 	}
+	if c.Ended {
+		cancel()
+	}
 	s.mu.Lock()
 	s.cancels[c.ID] = cancel
 	s.mu.Unlock()

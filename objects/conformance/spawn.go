@@ -103,7 +103,7 @@ func (p *remote) read(r io.Reader) {
 // to the other side and the answer still waited for: a claim that was made
 // meanwhile is not lost.
 func (p *remote) call(ctx context.Context, method string, x *args, r *result) error {
-	c := &call{Method: method}
+	c := &call{Method: method, Ended: ctx.Err() == context.Canceled}
 	c.raw = x.raw
 	if at, ok := ctx.Deadline(); ok {
 		c.Within = max(1, time.Until(at))
