@@ -11,7 +11,10 @@ import "math/bits"
 // the bit, cannot wipe out a bit that was set in between.
 type bitmap struct{ w []word }
 
-const bitsPerWord = 48
+const (
+	bitsPerWord = 48
+	hintMask    = 1<<(bitsPerWord+hintBits) - 1
+)
 
 func bitmapWords(n uint32) uint64 { return (uint64(n) + bitsPerWord - 1) / bitsPerWord }
 
@@ -21,7 +24,7 @@ func (b bitmap) set(p point, i uint32) {
 	w := &b.w[i/bitsPerWord]
 	for {
 		old := w.load(p)
-		v := (old + 1<<bitsPerWord) | 1<<(i%bitsPerWord)
+		v := (old+1<<bitsPerWord)&hintMask | 1<<(i%bitsPerWord)
 		if w.cas(p, old, v) { // pairs with the load in clear and in next
 			return
 		}

@@ -43,7 +43,7 @@ const (
 	ctlSecond   = 1 << 33
 	ctlOp       = 31
 	ctlPlace    = 24
-	versionMask = 1<<30 - 1
+	versionMask = 1<<versionBits - 1
 	entryFull   = 1 << 63
 	fragMask    = 1<<13 - 1
 )

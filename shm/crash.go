@@ -5,28 +5,98 @@ package shm
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"golang.org/x/sys/unix"
 )
 
-// crashAt is the number of the access at which the process kills itself, 0 for
-// never; crashSeen counts accesses since CrashAfter.
-var crashAt, crashSeen atomic.Int64
+// hook is what is to happen at some access. It happens once, on the goroutine
+// that accesses, before it goes on.
+type hook struct {
+	at   int64  // the number of the access, or 0
+	name string // the point's name, or ""
+	run  func(point string)
+}
 
-// CrashAfter makes the process kill itself with SIGKILL at its n-th access to
-// a shared word from now on, and resets the count; 0 disarms. An access that
-// writes has a point before and one after it. It exists under the build tag
-// crashpoint only.
-func CrashAfter(n int64) {
+var (
+	armed atomic.Pointer[hook]
+	seen  atomic.Int64 // accesses since the last call of arm
+)
+
+func arm(h *hook) {
 	if dying.Load() {
 		select {} // another goroutine has reached the point; the signal is on its way
 	}
-	crashSeen.Store(0)
-	crashAt.Store(n)
+	seen.Store(0)
+	armed.Store(h)
 }
 
-// CrashPoints returns how many points were passed since CrashAfter.
-func CrashPoints() int64 { return crashSeen.Load() }
+// AtAccess makes f run at the n-th access to a shared word from now on, with the
+// name of its point; 0 disarms. An access that writes has a point before and
+// one after it. f runs once, on the goroutine that accesses; what f accesses
+// itself runs nothing. It exists under the build tag crashpoint only.
+func AtAccess(n int64, f func(point string)) {
+	if n == 0 {
+		arm(nil)
+		return
+	}
+	arm(&hook{at: n, run: f})
+}
+
+// AtPoint is AtAccess for the next access whose point has the name.
+func AtPoint(name string, f func()) { arm(&hook{name: name, run: func(string) { f() }}) }
+
+// CrashAfter makes the process kill itself with SIGKILL at its n-th access to
+// a shared word from now on; 0 disarms. It says so on standard error.
+func CrashAfter(n int64) { AtAccess(n, die) }
+
+// StopAfter makes the process stop itself with SIGSTOP at its n-th access from
+// now on; 0 disarms. It says so on standard error. After a SIGCONT it goes on.
+func StopAfter(n int64) { AtAccess(n, stop) }
+
+// PointNames returns the names of all points of all protocols: the ledger of
+// what a campaign has to reach.
+func PointNames() []string { return append([]string(nil), pointNames[:]...) }
+
+// dying stops every goroutine of the process at its next access, so that the
+// death is where it was ordered, however long the signal takes.
+var dying atomic.Bool
+
+func die(p string) {
+	if !dying.Swap(true) {
+		fmt.Fprintf(os.Stderr, "crash point %d: %s\n", seen.Load(), p)
+		if self, err := os.FindProcess(os.Getpid()); err == nil {
+			_ = self.Kill()
+		}
+	}
+	select {}
+}
+
+func stop(p string) {
+	runtime.LockOSThread() // the signal is for this thread: it stops before its next instruction
+	fmt.Fprintf(os.Stderr, "stop point %d: %s\n", seen.Load(), p)
+	_ = unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGSTOP)
+	runtime.UnlockOSThread()
+}
+
+func crash(p point, w *uint64) {
+	if counting.Load() && w != nil {
+		linesMu.Lock()
+		lines[lineOf(w)] = true
+		linesMu.Unlock()
+	}
+	if dying.Load() {
+		select {}
+	}
+	n := seen.Add(1)
+	h := armed.Load()
+	if h == nil || h.at != n && h.name != p.String() || !armed.CompareAndSwap(h, nil) {
+		return
+	}
+	h.run(p.String())
+}
 
 var (
 	counting atomic.Bool
@@ -48,28 +118,4 @@ func CountLines(f func()) int {
 	linesMu.Lock()
 	defer linesMu.Unlock()
 	return len(lines)
-}
-
-// dying stops every goroutine of the process at its next access, so that the
-// death is where it was ordered, however long the signal takes.
-var dying atomic.Bool
-
-func crash(p point, w *uint64) {
-	if counting.Load() && w != nil {
-		linesMu.Lock()
-		lines[lineOf(w)] = true
-		linesMu.Unlock()
-	}
-	n := crashSeen.Add(1)
-	if n != crashAt.Load() && !dying.Load() {
-		return
-	}
-	if !dying.Swap(true) {
-		fmt.Fprintf(os.Stderr, "crash point %d: %s\n", n, p)
-		self, err := os.FindProcess(os.Getpid())
-		if err == nil {
-			_ = self.Kill()
-		}
-	}
-	select {}
 }

@@ -29,7 +29,7 @@ const (
 	headMembers   = 64 // event: somebody joined or left; on a line of its own
 	headSize      = 4096
 	pageSize      = 4096
-	segmentMagic  = 0x314d48532d6f47 // "Go-SHM1" in little-endian order
+	segmentMagic  = 0x314d48532d6f47 | widthMark // "Go-SHM1" in little-endian order
 	FormatVersion = 1                // of the segment format; any change of it is a new one
 
 	segmentOpen    = 1

@@ -41,8 +41,8 @@ const (
 	maxQueues   = 1<<6 - 1
 	maxSlots    = 1<<10 - 1
 	maxAttempt  = 1<<2 - 1
-	lifeMask    = 1<<26 - 1
-	turnMask    = 1<<16 - 1
+	lifeMask    = 1<<lifeBits - 1
+	turnMask    = 1<<turnBits - 1
 	maxRecords  = 1<<24 - 2 // a ring slot holds index + 1 in 24 bits
 	maxArenas   = 1<<8 - 1
 	indexMask   = 1<<24 - 1

@@ -120,7 +120,7 @@ type ring struct {
 
 const (
 	slotLapShift = 40
-	lapMask      = 1<<24 - 1
+	lapMask      = 1<<lapBits - 1
 	retryBudget  = 1 << 20 // loops no live competition needs: the memory is hostile
 )
 
