@@ -103,7 +103,7 @@ func (a *Arena[T]) New(ctx context.Context) (c Claim[T], err error) {
 	if c, err = a.TryNew(); !isErr(err, ErrFull) {
 		return c, err
 	}
-	err = a.a.room.Wait(ctx, func() (bool, error) {
+	err = a.a.room.waitInTurn(ctx, a.a.turn, func() (bool, error) {
 		c, err = a.TryNew()
 		return wanted(err, ErrFull)
 	})

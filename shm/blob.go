@@ -37,6 +37,9 @@ func (b *Blobs) Define(l *Layout, name string, classes ...BlobClass) {
 			}},
 		}}
 		b.classes = append(b.classes, a)
+		if i > 0 { // any class that is large enough will do
+			a.roomOf = b.classes[0]
+		}
 		l.add(a)
 	}
 }
@@ -89,14 +92,7 @@ func (c Claim[T]) WaitBlob(ctx context.Context, b *Blobs, field *Blob, data []by
 	if !isFull(err) {
 		return err
 	}
-	// Any class that is large enough will do; the smallest of them is what others
-	// use too, and the safety net of the sleep looks at the rest.
-	for _, a := range b.classes {
-		if a.obj.Record.Size-blobHead >= len(data) {
-			return a.room.Wait(ctx, func() (bool, error) { return wanted(c.SetBlob(b, field, data), ErrFull) })
-		}
-	}
-	return err
+	return b.classes[0].room.Wait(ctx, func() (bool, error) { return wanted(c.SetBlob(b, field, data), ErrFull) })
 }
 
 func (b *Blobs) alloc(n int) (c claim, err error) {

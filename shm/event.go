@@ -113,6 +113,34 @@ func (e *Event) Wait(ctx context.Context, try func() (bool, error)) error {
 	return e.waitGuarded(ctx, try)
 }
 
+// A turnstile lets one goroutine of a process wait at a time, in the order of
+// arrival: of those who want the same thing and take whatever comes first. The
+// others cost no thread, and a wake-up wakes one of them, not all. Who has had
+// its turn passes it on, served or not, and the next one looks by itself.
+type turnstile chan struct{}
+
+func newTurnstile() turnstile { return make(turnstile, 1) }
+
+// waitInTurn is Wait for callers of whom any may be served first.
+func (e *Event) waitInTurn(ctx context.Context, turn turnstile, try func() (bool, error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := e.c.guard(e.c.usable); err != nil {
+		return err
+	}
+	if done, err := try(); done || err != nil {
+		return err
+	}
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-turn }()
+	return e.waitGuarded(ctx, try)
+}
+
 // waitGuarded is Wait without its first, unguarded look.
 func (e *Event) waitGuarded(ctx context.Context, try func() (bool, error)) error {
 	return e.c.guard(func() error { return e.waitSlow(ctx, e != &e.c.members, try) })
@@ -122,6 +150,7 @@ func (e *Event) waitSlow(ctx context.Context, publish bool, try func() (bool, er
 	e.c.inside.Add(1)
 	defer e.c.inside.Add(-1)
 	spin := runtime.NumCPU() > 1
+	idle := !publish // housekeeping is in no hurry
 	for {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -145,7 +174,7 @@ func (e *Event) waitSlow(ctx context.Context, publish bool, try func() (bool, er
 		if publish { // housekeeping is no news
 			e.c.publishWait(e.id)
 		}
-		e.c.sleeper.sleep(ctx, e.w, v)
+		idle = e.c.sleeper.sleep(ctx, e.w, v, idle) || !publish
 		if publish {
 			e.c.publishWait(-1)
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 
 	mmap "github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
@@ -104,10 +105,11 @@ func bootID() (id [16]byte, err error) {
 	return id, nil
 }
 
-func pidNamespace() uint64 {
+// pidNamespace is ours, which cannot change; 0 when /proc does not say.
+var pidNamespace = sync.OnceValue(func() uint64 {
 	var st unix.Stat_t
 	if unix.Stat("/proc/self/ns/pid", &st) != nil {
 		return 0
 	}
 	return st.Ino
-}
+})

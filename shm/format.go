@@ -30,7 +30,7 @@ const (
 	headSize      = 4096
 	pageSize      = 4096
 	segmentMagic  = 0x314d48532d6f47 | widthMark // "Go-SHM1" in little-endian order
-	FormatVersion = 1                // of the segment format; any change of it is a new one
+	FormatVersion = 1                            // of the segment format; any change of it is a new one
 
 	segmentOpen    = 1
 	segmentStopped = 2

@@ -13,17 +13,23 @@ import (
 // more (its sender died, and the sweeper with it) costs at most one slice.
 const slice = time.Second
 
+// forever is a wait without that bound, for a thread that others look after.
+const forever = time.Duration(-1)
+
 // A sleeper puts goroutines to sleep on a word of the segment. sleep returns
-// when the word may have changed, the context ended, or a slice passed: the
-// caller looks again. wake wakes all sleepers of the word, in every process.
+// when the word may have changed, the context ended, or a slice passed, which it
+// reports: the caller looks again, and says then that it is idle. wake wakes all
+// sleepers of the word, in every process. pulse is called once a slice.
 type sleeper interface {
-	sleep(ctx context.Context, w *word32, v uint32)
+	sleep(ctx context.Context, w *word32, v uint32, idle bool) (slept bool)
 	wake(w *word32)
+	pulse()
 	close() // ends every sleep of this process, now and later
 }
 
 // localSleeper serves private segments: all sleepers are goroutines of this
-// process, and a channel per word is enough. It works on every system.
+// process, and a channel per word is enough. Nobody dies between publishing and
+// waking without all of them, so no slice is needed. It works on every system.
 type localSleeper struct {
 	mu   sync.Mutex
 	beds map[*word32]chan struct{}
@@ -34,11 +40,11 @@ func newLocalSleeper() *localSleeper {
 	return &localSleeper{beds: map[*word32]chan struct{}{}, done: make(chan struct{})}
 }
 
-func (s *localSleeper) sleep(ctx context.Context, w *word32, v uint32) {
+func (s *localSleeper) sleep(ctx context.Context, w *word32, v uint32, _ bool) bool {
 	s.mu.Lock()
 	if w.load(ptFutexRead) != v {
 		s.mu.Unlock()
-		return
+		return false
 	}
 	bed := s.beds[w]
 	if bed == nil {
@@ -46,14 +52,12 @@ func (s *localSleeper) sleep(ctx context.Context, w *word32, v uint32) {
 		s.beds[w] = bed
 	}
 	s.mu.Unlock()
-	t := time.NewTimer(slice)
-	defer t.Stop()
 	select {
 	case <-bed:
-	case <-t.C:
 	case <-ctx.Done():
 	case <-s.done:
 	}
+	return false
 }
 
 func (s *localSleeper) wake(w *word32) {
@@ -65,33 +69,43 @@ func (s *localSleeper) wake(w *word32) {
 	}
 }
 
+func (s *localSleeper) pulse() {}
 func (s *localSleeper) close() { close(s.done) }
 
-// futexSleeper serves shared segments. The first few sleepers of a process wait
-// in the kernel themselves, which hands over fastest; the others park on a
-// channel, and one thread waits in the kernel for all of their words.
+// futexSleeper serves shared segments. A few sleepers of a process wait in the
+// kernel themselves, which hands over fastest. The others park in the crowd:
+// those beyond the few, and those who have slept through a slice, so that an idle
+// process is woken by one timer a slice and not by each of its sleepers.
 type futexSleeper struct {
 	direct  atomic.Int32
 	most    int32
 	crowd   crowd
 	closed  atomic.Bool
-	waiting sync.Map // *kernelWait of direct sleepers, for close
+	wakes   atomic.Int64 // system calls made by wake
+	waiting sync.Map     // *kernelWait of direct sleepers, for close
 }
 
+// mostPlain is the number of direct sleepers where futex_waitv is missing.
+const mostPlain = 32
+
 func newFutexSleeper() *futexSleeper {
-	s := &futexSleeper{most: int32(max(8, 2*runtime.GOMAXPROCS(0)))}
+	s := &futexSleeper{most: int32(runtime.GOMAXPROCS(0) + 2)}
 	s.crowd.init()
 	return s
 }
 
-func (s *futexSleeper) sleep(ctx context.Context, w *word32, v uint32) {
+func (s *futexSleeper) sleep(ctx context.Context, w *word32, v uint32, idle bool) (slept bool) {
 	if s.closed.Load() {
-		return
+		return false
 	}
-	if s.direct.Add(1) > s.most {
+	n := s.direct.Add(1)
+	most := s.most
+	if noWaitV.Load() { // the crowd's thread would have to poll: rather more threads
+		idle, most = false, mostPlain
+	}
+	if idle || n > most {
 		s.direct.Add(-1)
-		s.crowd.sleep(ctx, w, v)
-		return
+		return s.crowd.sleep(ctx, w, v)
 	}
 	defer s.direct.Add(-1)
 	k := newKernelWait()
@@ -99,18 +113,28 @@ func (s *futexSleeper) sleep(ctx context.Context, w *word32, v uint32) {
 	s.waiting.Store(k, nil)
 	defer s.waiting.Delete(k)
 	if s.closed.Load() { // close has looked at waiting before we were in it
-		return
+		return false
+	}
+	if ctx.Done() == nil {
+		runtime.Gosched() // what runs next on this P should not wait for the kernel
+		return k.wait(w, v, slice)
 	}
 	stop := context.AfterFunc(ctx, k.cancel)
-	runtime.Gosched() // what runs next on this P should not wait for the kernel
-	k.wait(w, v, slice)
+	runtime.Gosched()
+	slept = k.wait(w, v, slice)
 	if !stop() {
 		// cancel runs or ran: k must not be reused while it may touch it.
 		k.cancelled = true
 	}
+	return slept
 }
 
-func (s *futexSleeper) wake(w *word32) { futexWakeAll(w) }
+func (s *futexSleeper) wake(w *word32) {
+	s.wakes.Add(1)
+	futexWakeAll(w)
+}
+
+func (s *futexSleeper) pulse() { s.crowd.pulse() }
 
 func (s *futexSleeper) close() {
 	s.closed.Store(true)
@@ -118,8 +142,11 @@ func (s *futexSleeper) close() {
 	s.crowd.close()
 }
 
-// crowd is where sleepers beyond the direct ones park. Its thread starts with
-// the first of them and ends when nobody is left.
+// crowd is where sleepers park on a channel while one thread waits in the kernel
+// for the words of all. The thread starts with the first of them, ends when no
+// word is left, and has no timeout: a thread that blocks with one keeps Go's
+// monitor thread awake for milliseconds after each return. The slice is the
+// pulse, on a timer of Go's, which wakes the sleepers and not the thread.
 type crowd struct {
 	mu      sync.Mutex
 	beds    map[*word32]*bed
@@ -129,77 +156,107 @@ type crowd struct {
 }
 
 type bed struct {
-	v  uint32
-	ch chan struct{}
+	v        uint32
+	n        int // sleepers
+	*morning     // of those who sleep now
+}
+
+// A morning is the end of a sleep.
+type morning struct {
+	come  chan struct{}
+	slept bool // through a slice; written before come is closed
+}
+
+func (b *bed) wake(slept bool) {
+	b.slept = slept
+	close(b.come)
+	b.morning = &morning{come: make(chan struct{})}
 }
 
 func (c *crowd) init() { c.beds = map[*word32]*bed{} }
 
-func (c *crowd) sleep(ctx context.Context, w *word32, v uint32) {
+func (c *crowd) sleep(ctx context.Context, w *word32, v uint32) (slept bool) {
 	c.mu.Lock()
+	if c.ended {
+		c.mu.Unlock()
+		return false
+	}
 	b := c.beds[w]
 	if b == nil || b.v != v {
 		if b != nil { // the word has changed under the older sleepers
-			close(b.ch)
+			b.wake(false)
 		}
-		b = &bed{v, make(chan struct{})}
+		b = &bed{v: v, morning: &morning{come: make(chan struct{})}}
 		c.beds[w] = b
+		if c.running {
+			c.control.cancel()
+		} else {
+			c.running = true
+			c.control = newKernelWait()
+			go c.serve()
+		}
 	}
-	switch {
-	case c.ended:
-		c.mu.Unlock()
-		return
-	case !c.running:
-		c.running = true
-		c.control = newKernelWait()
-		go c.serve()
-	default:
-		c.control.cancel()
-	}
+	b.n++
+	m := b.morning
 	c.mu.Unlock()
 	select {
-	case <-b.ch:
+	case <-m.come:
+		slept = m.slept
 	case <-ctx.Done():
 	}
+	c.mu.Lock()
+	b.n--
+	c.mu.Unlock()
+	return slept
 }
 
 // serve waits for the words of all beds, as many as the kernel takes at once,
 // the rest in the next round, until none is left.
 func (c *crowd) serve() {
-	last := time.Now()
 	for {
 		c.mu.Lock()
-		lookAgain := c.ended || time.Since(last) >= slice // the safety net
-		if lookAgain {
-			last = time.Now()
-		}
 		var ws []*word32
 		var vs []uint32
 		for w, b := range c.beds {
-			if lookAgain || !stillIs(w, b.v) {
-				close(b.ch)
+			if !stillIs(w, b.v) {
+				b.wake(false)
 				delete(c.beds, w)
-				continue
-			}
-			if len(ws) < mostWords {
+			} else if len(ws) < mostWords {
 				ws, vs = append(ws, w), append(vs, b.v)
 			}
 		}
-		more := len(c.beds) > len(ws)
 		if len(c.beds) == 0 {
 			c.running = false
 			c.mu.Unlock()
 			return
 		}
+		wait := forever
+		if len(c.beds) > len(ws) {
+			wait = slice / 20
+		}
 		control := c.control
 		control.reset()
 		c.mu.Unlock()
-		wait := slice - time.Since(last)
-		if more {
-			wait = min(wait, slice/20)
-		}
-		control.waitMany(ws, vs, max(wait, time.Millisecond))
+		control.waitMany(ws, vs, wait)
 		runtime.Gosched() // lets those who were woken run before we sleep again
+	}
+}
+
+// pulse makes everybody look, and forgets words that nobody waits for.
+func (c *crowd) pulse() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	forgot := false
+	for w, b := range c.beds {
+		if b.n > 0 {
+			b.wake(true)
+		} else {
+			delete(c.beds, w)
+			forgot = true
+		}
+	}
+	if forgot {
+		c.control.cancel()
 	}
 }
 
@@ -219,7 +276,7 @@ func (c *crowd) close() {
 	defer c.mu.Unlock()
 	c.ended = true
 	for w, b := range c.beds {
-		close(b.ch)
+		b.wake(false)
 		delete(c.beds, w)
 	}
 	if c.running {

@@ -13,8 +13,9 @@ import (
 )
 
 // The raw system calls. futex_waitv (Linux 5.16) waits for the shared word and
-// for a private cancel word at once; where it is missing or a seccomp filter
-// refuses it, a plain FUTEX_WAIT in short slices serves.
+// for a private cancel word at once. Where it is missing or a seccomp filter
+// refuses it, a plain FUTEX_WAIT on the shared word serves, and who cancels wakes
+// that; one thread then cannot wait for several words, so it polls them.
 
 const (
 	futexWait    = 0
@@ -22,7 +23,7 @@ const (
 	futex2Size32 = 2
 	futexPrivate = 128
 	mostWords    = 127 // futex_waitv takes 128, one of them our cancel word
-	shortSlice   = 10 * time.Millisecond
+	pollPlain    = 10 * time.Millisecond
 )
 
 type futexWaitV struct {
@@ -40,6 +41,7 @@ var noWaitV atomic.Bool
 type kernelWait struct {
 	word      uint32 // the private cancel word: 1 ends the wait
 	cancelled bool
+	plain     atomic.Pointer[word32] // slept on without futex_waitv
 	v         [mostWords + 1]futexWaitV
 }
 
@@ -64,48 +66,73 @@ func (k *kernelWait) cancel() {
 	atomic.StoreUint32(&k.word, 1)
 	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&k.word)),
 		futexWake|futexPrivate, 1, 0, 0, 0)
+	// A plain wait looks at the cancel word before it sleeps and not while: it
+	// may be about to, so it is woken until it has gone.
+	for w := k.plain.Load(); w != nil && k.plain.Load() == w; time.Sleep(50 * time.Microsecond) {
+		futexWakeAll(w)
+	}
 }
 
-// wait sleeps while *w is v, for d at most. EINTR, EAGAIN and spurious returns
-// are all the same to the caller, who looks again.
-func (k *kernelWait) wait(w *word32, v uint32, d time.Duration) {
-	k.waitMany([]*word32{w}, []uint32{v}, d)
+// wait sleeps while *w is v, for d at most, and tells whether it was that long.
+// All other returns are the same to the caller, who looks again.
+func (k *kernelWait) wait(w *word32, v uint32, d time.Duration) (slept bool) {
+	if noWaitV.Load() {
+		return k.waitPlain(w, v, d)
+	}
+	k.set(0, w, v)
+	return k.waitV(1, d)
 }
 
+// waitMany is wait for the first of several words that changes.
 func (k *kernelWait) waitMany(ws []*word32, vs []uint32, d time.Duration) {
 	if noWaitV.Load() {
-		k.waitPlain(ws[0], vs[0], d)
+		ts := unix.NsecToTimespec(int64(pollPlain))
+		_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&k.word)), futexWait|futexPrivate, 0,
+			uintptr(unsafe.Pointer(&ts)), 0, 0)
 		return
 	}
 	for i, w := range ws {
-		k.v[i] = futexWaitV{val: uint64(vs[i]), addr: uint64(uintptr(unsafe.Pointer(&w.v))), flags: futex2Size32}
+		k.set(i, w, vs[i])
 	}
-	n := len(ws)
+	k.waitV(len(ws), d)
+	runtime.KeepAlive(ws)
+}
+
+func (k *kernelWait) set(i int, w *word32, v uint32) {
+	k.v[i] = futexWaitV{val: uint64(v), addr: uint64(uintptr(unsafe.Pointer(&w.v))), flags: futex2Size32}
+}
+
+func (k *kernelWait) waitV(n int, d time.Duration) (slept bool) {
 	k.v[n] = futexWaitV{addr: uint64(uintptr(unsafe.Pointer(&k.word))), flags: futex2Size32 | futexPrivate}
 	var end unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &end) != nil {
-		return
+	timeout := unsafe.Pointer(nil)
+	if d != forever {
+		if unix.ClockGettime(unix.CLOCK_MONOTONIC, &end) != nil {
+			return false
+		}
+		end = unix.NsecToTimespec(end.Nano() + int64(d))
+		timeout = unsafe.Pointer(&end)
 	}
-	end = unix.NsecToTimespec(end.Nano() + int64(d))
 	_, _, errno := unix.Syscall6(unix.SYS_FUTEX_WAITV, uintptr(unsafe.Pointer(&k.v[0])), uintptr(n+1),
-		0, uintptr(unsafe.Pointer(&end)), unix.CLOCK_MONOTONIC, 0)
+		0, uintptr(timeout), unix.CLOCK_MONOTONIC, 0)
 	runtime.KeepAlive(k)
-	runtime.KeepAlive(ws)
 	if errno == unix.ENOSYS || errno == unix.EPERM {
 		noWaitV.Store(true)
 	}
+	return errno == unix.ETIMEDOUT
 }
 
-// waitPlain cannot see the cancel word while it sleeps, so it sleeps briefly;
-// with several words it looks at the first only, for the same reason.
-func (k *kernelWait) waitPlain(w *word32, v uint32, d time.Duration) {
+func (k *kernelWait) waitPlain(w *word32, v uint32, d time.Duration) (slept bool) {
+	k.plain.Store(w)
+	defer k.plain.Store(nil)
 	if atomic.LoadUint32(&k.word) != 0 {
-		return
+		return false
 	}
-	ts := unix.NsecToTimespec(int64(min(d, shortSlice)))
-	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.v)), futexWait, uintptr(v),
+	ts := unix.NsecToTimespec(int64(d))
+	_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.v)), futexWait, uintptr(v),
 		uintptr(unsafe.Pointer(&ts)), 0, 0)
 	runtime.KeepAlive(w)
+	return errno == unix.ETIMEDOUT
 }
 
 // futexWakeAll wakes every sleeper of the word in every process. The word is

@@ -2,12 +2,17 @@
 
 package shm
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Elsewhere there are no shared segments, so nothing here is ever called: a
 // private segment uses the localSleeper.
 
 const mostWords = 1
+
+var noWaitV atomic.Bool
 
 type kernelWait struct{ cancelled bool }
 
@@ -15,6 +20,6 @@ func newKernelWait() *kernelWait                                  { return new(k
 func (k *kernelWait) release()                                    {}
 func (k *kernelWait) reset()                                      {}
 func (k *kernelWait) cancel()                                     {}
-func (k *kernelWait) wait(*word32, uint32, time.Duration)         {}
+func (k *kernelWait) wait(*word32, uint32, time.Duration) bool    { return false }
 func (k *kernelWait) waitMany([]*word32, []uint32, time.Duration) {}
 func futexWakeAll(*word32)                                        {}

@@ -10,7 +10,8 @@ type lane struct {
 	arena   *arena
 	wake    *Event // the application's shared event, or nil
 	own     Event
-	event   *Event // the one of both in use
+	event   *Event    // the one of both in use
+	turn    turnstile // of those who wait for any record of it
 	carrier carrier
 }
 
@@ -42,6 +43,7 @@ func (q *lane) define(l *Layout, o Object, a *arena, wake *Event) {
 
 func (q *lane) bindLane(c *core) {
 	q.own.attach(c, q.obj.Offset)
+	q.turn = newTurnstile()
 	q.event = q.wake
 	if q.event == nil {
 		q.event = &q.own

@@ -26,13 +26,16 @@ type arena struct {
 	tickets  []word
 	next     *word // the next ticket
 	records  []word
-	room     Event // signalled by free
+	room     Event     // signalled by free
+	roomOf   *arena    // whose event is used instead, or nil: the classes of blobs share one
+	turn     turnstile // of those who wait for a free record
 	cursor   atomic.Uint32
 	index    *index // the index its records are in, if any
 	anchored func(r ref, rec []word) bool
 	spans    [][]span
 	blobAt   []int
 	blobPh   []int
+	fullErr  error
 }
 
 func (a *arena) object() *Object { return &a.obj }
@@ -71,6 +74,10 @@ func (a *arena) bind(c *core) error {
 	a.recWords, a.size8 = uint32(a.recordWords()), uint32(o.Record.Size/8)
 	p := a.parts()
 	a.room.attach(c, o.Offset)
+	if a.roomOf != nil {
+		a.room = a.roomOf.room
+	}
+	a.turn, a.fullErr = newTurnstile(), fmt.Errorf("%w: arena %s has %d records, all in use", ErrFull, o.Name, o.Capacity)
 	a.headers = c.mem.words(o.Offset+p[0], headers)
 	a.free.w = c.mem.words(o.Offset+p[1], bitmapWords(a.n))
 	if o.Tickets {
@@ -109,8 +116,8 @@ func (a *arena) indexAt(p int) (i uint32, ok bool) {
 }
 
 func (a *arena) rec(i uint32) []word {
-	at := i * a.recWords
-	return a.records[at : at+a.size8 : at+a.size8]
+	at := uint64(i) * uint64(a.recWords)
+	return a.records[at : at+uint64(a.size8) : at+uint64(a.size8)]
 }
 
 // each calls f with every record's header, in the order they lie in memory.
@@ -171,7 +178,7 @@ func (a *arena) alloc() (claim, error) {
 			}
 		}
 	}
-	return claim{}, fmt.Errorf("%w: arena %s has %d records, all in use", ErrFull, a.obj.Name, a.n)
+	return claim{}, a.fullErr
 }
 
 // opened gives a new claim to the caller, unless the segment was closed by this

@@ -82,7 +82,7 @@ func (r *Ring[T]) TryGetAll(dst []Claim[T]) (n int, err error) {
 
 // Get is TryGet that waits for a record.
 func (r *Ring[T]) Get(ctx context.Context) (c Claim[T], err error) {
-	err = r.q.event.Wait(ctx, func() (bool, error) {
+	err = r.q.event.waitInTurn(ctx, r.q.turn, func() (bool, error) {
 		c, err = r.TryGet()
 		return wanted(err, ErrEmpty)
 	})

@@ -19,6 +19,8 @@ type Semaphore struct {
 	obj   Object
 	c     *core
 	freed Event
+	turn  turnstile
+	held  error // that all permits are
 	cells []word
 }
 
@@ -34,6 +36,8 @@ func (s *Semaphore) size() uint64    { return hotLine + uint64(s.obj.Capacity)*8
 
 func (s *Semaphore) bind(c *core) error {
 	s.c = c
+	s.turn = newTurnstile()
+	s.held = fmt.Errorf("%w: semaphore %s: all %d permits are held", ErrEmpty, s.obj.Name, s.obj.Capacity)
 	s.freed.attach(c, s.obj.Offset)
 	s.cells = c.mem.words(s.obj.Offset+hotLine, uint64(s.obj.Capacity))
 	c.sems = append(c.sems, s)
@@ -83,13 +87,13 @@ func (s *Semaphore) TryAcquire() (Permit, error) {
 			return p, nil
 		}
 	}
-	return Permit{}, fmt.Errorf("%w: semaphore %s: all %d permits are held", ErrEmpty, s.obj.Name, len(s.cells))
+	return Permit{}, s.held
 }
 
 // Acquire is TryAcquire that waits. A stopped holder is waited for, until the
 // context ends; it is never robbed.
 func (s *Semaphore) Acquire(ctx context.Context) (p Permit, err error) {
-	err = s.freed.Wait(ctx, func() (bool, error) {
+	err = s.freed.waitInTurn(ctx, s.turn, func() (bool, error) {
 		p, err = s.TryAcquire()
 		return wanted(err, ErrEmpty)
 	})

@@ -28,45 +28,71 @@ type watched struct {
 
 func (s *Segment) watch(ctx context.Context) {
 	held := map[watched]context.CancelFunc{}
+	changed := make(chan struct{}, 1)
+	s.watchers.Go(func() { s.watchMembers(ctx, changed) })
+	changed <- struct{}{}
+	// One timer for everything, not a new one each time: an idle process is to
+	// wake once a slice.
+	turn := time.NewTicker(slice)
+	defer turn.Stop()
+	foreign, gone := false, false
 	last := time.Now()
-	seen := uint32(0)
 	for ctx.Err() == nil {
-		foreign, ended := false, false
+		round := false
+		select {
+		case <-ctx.Done():
+			continue
+		case <-changed:
+		case <-turn.C:
+			round = true
+			if time.Since(last) > slice-pollForeign {
+				last = time.Now()
+				s.c.sleeper.pulse()
+			}
+		}
+		if gone { // we only wake those who do not know it yet
+			continue
+		}
+		was := foreign
 		err := s.c.guard(func() error {
 			foreign = s.watchNeighbours(ctx, held)
-			ended = s.c.usable() != nil
+			if round {
+				s.lookAround(ctx)
+			}
 			return nil
 		})
-		wait := slice
-		if foreign {
-			wait = pollForeign
-		}
-		turn, cancel := context.WithTimeout(ctx, wait)
-		switch {
-		case err != nil:
-		case ended: // nobody blocks any more, but the dead are still to be swept
-			<-turn.Done()
-		default:
-			_ = s.c.members.waitGuarded(turn, func() (bool, error) {
-				v := s.c.members.w.load(ptEventRead) | 1
-				changed := v != seen
-				seen = v
-				return changed, nil
-			})
-		}
-		cancel()
-		if err == nil && (foreign || time.Since(last) >= slice) {
-			last = time.Now()
-			err = s.c.guard(func() error { s.lookAround(ctx); return nil })
+		if foreign != was {
+			turn.Reset(map[bool]time.Duration{false: slice, true: pollForeign}[foreign])
 		}
 		if err != nil {
 			s.c.log.Error("the segment's memory is gone", "error", err)
 			s.c.lost.CompareAndSwap(nil, &err)
-			break
+			gone = true
+			s.c.sleeper.pulse()
 		}
 	}
 	for _, cancel := range held {
 		cancel()
+	}
+}
+
+// watchMembers tells when processes joined or left.
+func (s *Segment) watchMembers(ctx context.Context, changed chan<- struct{}) {
+	seen := uint32(0)
+	for ctx.Err() == nil {
+		err := s.c.members.waitGuarded(ctx, func() (bool, error) {
+			v := s.c.members.w.load(ptEventRead) | 1
+			news := v != seen
+			seen = v
+			return news, nil
+		})
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+		if err != nil { // stopped, retired or gone: the dead are still looked for each slice
+			return
+		}
 	}
 }
 

@@ -11,5 +11,5 @@ const (
 	versionBits = 30 // steps of an index bucket
 	hintBits    = 16 // changes of a bitmap word
 
-	widthMark   = 0  // in the magic: builds of other widths are refused
+	widthMark = 0 // in the magic: builds of other widths are refused
 )

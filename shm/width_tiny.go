@@ -12,5 +12,5 @@ const (
 	versionBits = 4
 	hintBits    = 2
 
-	widthMark   = 1 << 56
+	widthMark = 1 << 56
 )
