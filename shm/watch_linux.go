@@ -29,8 +29,8 @@ type watched struct {
 func (s *Segment) watch(ctx context.Context) {
 	held := map[watched]context.CancelFunc{}
 	changed := make(chan struct{}, 1)
+	changed <- struct{}{} // to choose the first neighbours
 	s.watchers.Go(func() { s.watchMembers(ctx, changed) })
-	changed <- struct{}{}
 	// One timer for everything, not a new one each time: an idle process is to
 	// wake once a slice.
 	turn := time.NewTicker(slice)
