@@ -24,7 +24,7 @@ type Bag[T any] struct {
 // record of the arena, and the arena 8 bytes a record, once for all its bags.
 func (b *Bag[T]) Define(l *Layout, name string, of *Arena[T]) {
 	b.q = bag{}
-	b.q.carrier = &b.q
+	b.q.lane.bag = &b.q
 	of.a.obj.Tickets = true
 	b.q.define(l, Object{Name: name, Kind: KindBag, Phase: b.Phase}, &of.a, b.Wake)
 	l.add(&b.q)
@@ -99,15 +99,10 @@ func (q *bag) bind(c *core) error {
 	return nil
 }
 
-// prepare draws the ticket. A number drawn by a process that dies is never
+// drawTicket gives the record its place in the order. A number drawn by a process that dies is never
 // used; numbers need only grow.
-func (q *bag) prepare(i uint32) {
+func (q *bag) drawTicket(i uint32) {
 	q.arena.tickets[i].store(ptBagTicket, q.arena.next.add(ptBagTicket, 1))
-}
-
-func (q *bag) publish(i uint32, _ header) error {
-	q.posted.set(ptBagBit, i)
-	return nil
 }
 
 type ticket struct {
@@ -130,7 +125,7 @@ func (q *bag) get(match func(r ref) bool) (claim, error) {
 	all := (*list)[:0]
 	q.posted.each(ptBagLook, q.arena.n, func(i uint32) bool {
 		w := q.arena.head(i)
-		h := header(w.load(ptBagHeader)) // pairs with the CAS in lane.postAs
+		h := header(w.load(ptBagHeader)) // pairs with the CAS in lane.post
 		if q.has(h) {
 			all = append(all, ticket{q.arena.tickets[i].load(ptBagTicket), i, h})
 		} else {

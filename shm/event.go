@@ -52,8 +52,14 @@ func (e *Event) attach(c *core, off uint64) {
 // for has been published. It does not block; without waiters it is one load.
 // Any process may call it, owner of anything or not.
 func (e *Event) Signal() {
+	if e.w.load(ptEventRead)&1 != 0 { // pairs with the CAS in announce
+		e.signal()
+	}
+}
+
+func (e *Event) signal() {
 	for {
-		v := e.w.load(ptEventRead) // pairs with the CAS in announce
+		v := e.w.load(ptEventRead)
 		if v&1 == 0 {
 			return
 		}

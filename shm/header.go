@@ -63,9 +63,11 @@ func (h header) life() uint32   { return uint32(h>>shiftLife) & lifeMask }
 func (h header) turn() uint16   { return uint16(h) }
 
 func (h header) with(s State, queue uint8, owner uint16) header {
-	const rest = 1<<shiftOwner - 1
-	return header(s)<<shiftState | header(queue)<<shiftQueue | header(owner)<<shiftOwner | h&rest
+	return header(s)<<shiftState | header(queue)<<shiftQueue | header(owner)<<shiftOwner | h.kept()
 }
+
+// kept is the part of a header that with leaves alone: attempt, life, turn.
+func (h header) kept() header { return h & (1<<shiftOwner - 1) }
 
 func (h header) withAttempt(n uint8) header {
 	if n > maxAttempt {

@@ -80,11 +80,11 @@ func (d Object) untyped(of *arena, wake *Event, slots uint32) (object, error) {
 		return &arena{obj: d}, nil
 	case KindRing:
 		q := &ring{}
-		q.obj, q.arena, q.wake, q.carrier = d, of, wake, q
+		q.obj, q.arena, q.wake, q.lane.ring = d, of, wake, q
 		return q, nil
 	case KindBag:
 		q := &bag{}
-		q.obj, q.arena, q.wake, q.carrier = d, of, wake, q
+		q.obj, q.arena, q.wake, q.lane.bag = d, of, wake, q
 		return q, nil
 	case KindIndex:
 		return &index{obj: d, arena: of}, nil

@@ -64,7 +64,7 @@ func (x *Index[T, K]) Insert(c Claim[T], to Queue[T]) (r Ref[T], inserted bool, 
 		return Ref[T]{other}, false, err
 	case to != nil:
 		l := to.lane()
-		l.carrier.prepare(c.c.i)
+		l.prepare(c.c.i)
 		err = l.postOrKeep(c.c, c.c.h.with(Posted, l.id(), c.c.a.c.self).nextTurn())
 	default:
 		err = c.c.move(ptSettle, c.c.h.with(Settled, 0, 0))

@@ -3,23 +3,35 @@ package shm
 import "fmt"
 
 // lane is what a Ring and a Bag have in common: records of one arena wait in
-// it, and where a record waits is said by its header alone. The carrier (ring
-// slots, or a bitmap) is the way to find it.
+// it, and where a record waits is said by its header alone. The carrier (the
+// slots of a ring, or the bitmap of a bag) is the way to find it.
 type lane struct {
-	obj     Object
-	arena   *arena
-	wake    *Event // the application's shared event, or nil
-	own     Event
-	event   *Event    // the one of both in use
-	turn    turnstile // of those who wait for any record of it
-	carrier carrier
+	obj    Object
+	arena  *arena
+	wake   *Event // the application's shared event, or nil
+	own    Event
+	event  *Event    // the one of both in use
+	turn   turnstile // of those who wait for any record of it
+	posted header    // by us, here; and owned by us, from here: but for what with keeps
+	owned  header
+	ring   *ring // the carrier: this,
+	bag    *bag  // or this
 }
 
-type carrier interface {
-	// prepare is called by the owner of the record before its header says posted.
-	prepare(i uint32)
-	// publish makes a posted record findable: nil, errRingFull, or ErrCorrupt.
-	publish(i uint32, h header) error
+// prepare is called by the owner of the record before its header says posted.
+func (q *lane) prepare(i uint32) {
+	if q.bag != nil {
+		q.bag.drawTicket(i)
+	}
+}
+
+// publish makes a posted record findable: nil, errRingFull, or ErrCorrupt.
+func (q *lane) publish(i uint32, h header) error {
+	if q.bag != nil {
+		q.bag.posted.set(ptBagBit, i)
+		return nil
+	}
+	return q.ring.publish(i, h)
 }
 
 // A Queue is a Ring or a Bag of records of type T.
@@ -63,29 +75,32 @@ func (q *lane) has(h header) bool { return h.state() == Posted && h.queue() == q
 // and the carrier: the header says posted by a dead process and the carrier
 // does not show it: the sweep publishes it. After: it is in; a wake-up may be
 // missing, and the sweep wakes everybody.
+//
+// A full ring takes the post back, and the claim is what it was: the turn in
+// between was never in a slot.
 func (q *lane) post(c claim) error {
-	if c.a != q.arena {
+	a := q.arena
+	switch {
+	case c.a != a:
 		return fmt.Errorf("%w: %s takes records of arena %s", ErrStale, q.obj.Name, q.obj.Of)
-	}
-	if err := c.publishable(); err != nil {
-		return err
-	}
-	if header(c.a.head(c.i).load(ptClaimValid)) != c.h { // prepare writes: not for a late call
+	case c.h.state() == New && a.index != nil:
+		return ErrNotIndexed
+	case c.h.owner() != a.c.self:
 		return ErrStale
 	}
-	q.carrier.prepare(c.i)
-	return q.postAs(c, c.h.with(Posted, q.id(), c.a.c.self).withAttempt(0).nextTurn())
-}
-
-// postAs posts under the given header. A full ring takes the post back, and the
-// claim is what it was: the turn in between was never in a slot.
-func (q *lane) postAs(c claim, h header) error {
-	before := c.h
-	if err := c.move(ptPost, h); err != nil {
-		return err
+	w := a.head(c.i)
+	if q.bag != nil {
+		if header(w.load(ptClaimValid)) != c.h { // a ticket is not for a late call
+			return ErrStale
+		}
+		q.bag.drawTicket(c.i)
 	}
-	if err := q.carrier.publish(c.i, h); err != nil {
-		if c.a.head(c.i).cas(ptPostUndo, uint64(h), uint64(before)) {
+	h := q.posted | c.h.kept().nextTurn().withAttempt(0)
+	if !w.cas(ptPost, uint64(c.h), uint64(h)) {
+		return ErrStale
+	}
+	if err := q.publish(c.i, h); err != nil {
+		if w.cas(ptPostUndo, uint64(h), uint64(c.h)) {
 			return err
 		}
 		return nil // somebody has taken it meanwhile: it was delivered
@@ -94,7 +109,7 @@ func (q *lane) postAs(c claim, h header) error {
 	return nil
 }
 
-// postOrKeep is postAs for those who have nobody to tell: when the ring is full
+// postOrKeep is post for those who have nobody to tell: when the ring is full
 // of stale slots, the record stays posted and the housekeeper tries again.
 func (q *lane) postOrKeep(c claim, h header) error {
 	if err := c.move(ptPost, h); err != nil {
@@ -105,7 +120,7 @@ func (q *lane) postOrKeep(c claim, h header) error {
 }
 
 func (q *lane) publishOrKeep(i uint32, h header) {
-	if q.carrier.publish(i, h) != nil {
+	if q.publish(i, h) != nil {
 		c := q.arena.c
 		c.mu.Lock()
 		c.backlog = append(c.backlog, post{q, i, h})
@@ -132,8 +147,7 @@ func (c *core) retryBacklog() {
 // header that was seen. Whoever wins it has the record, exactly once; killed
 // after it, the sweep posts the record again, with its attempts.
 func (q *lane) claimPosted(i uint32, h header) (claim, bool) {
-	c := q.arena.c
-	next := h.with(Owned, q.id(), c.self).withAttempt(h.attempt() + 1)
+	next := q.owned | h.kept().withAttempt(h.attempt()+1)
 	if !q.arena.head(i).cas(ptClaim, uint64(h), uint64(next)) {
 		return claim{}, false
 	}

@@ -77,7 +77,6 @@ const (
 	ptRetireOwn
 	ptRetireSegment
 	ptRetired
-	ptRingClear
 	ptRingFill
 	ptRingHead
 	ptRingHeadMove
@@ -183,7 +182,6 @@ var pointNames = [numPoints]string{
 	ptRetireOwn:       "retire.own",
 	ptRetireSegment:   "retire.segment",
 	ptRetired:         "retired",
-	ptRingClear:       "ring.clear",
 	ptRingFill:        "ring.fill",
 	ptRingHead:        "ring.head",
 	ptRingHeadMove:    "ring.head.move",

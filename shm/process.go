@@ -88,6 +88,7 @@ func (c *core) joinSlot(k *segmentFile, i uint32, state uint64) bool {
 		}
 		if ok = w.cas(ptJoinAlive, v, slotValue(gen, slotAlive)); ok {
 			c.self, c.gen = uint16(i)+1, gen
+			c.introduce()
 		} else if k != nil {
 			k.unlockLife(i)
 		}
@@ -96,6 +97,20 @@ func (c *core) joinSlot(k *segmentFile, i uint32, state uint64) bool {
 		k.unlockRegister(i)
 	}
 	return ok
+}
+
+// introduce tells the objects who we are, for what they compute from it.
+func (c *core) introduce() {
+	for _, q := range c.lanes {
+		if q != nil {
+			q.posted, q.owned = header(0).with(Posted, q.id(), c.self), header(0).with(Owned, q.id(), c.self)
+		}
+	}
+	for _, a := range c.arenas {
+		if a != nil { // processes look for free records in different places
+			a.cursor.Store(uint32(uint64(c.self-1) * uint64(a.n) / uint64(c.nslots)))
+		}
+	}
 }
 
 // adopt sweeps what the last process of our slot left, as if its owner were

@@ -85,7 +85,6 @@ func (a *arena) bind(c *core) error {
 		a.tickets = c.mem.words(o.Offset+p[2]+hotLine, uint64(a.n))
 	}
 	a.records = c.mem.words(o.Offset+p[3], uint64(a.n)*uint64(a.recWords))
-	a.cursor.Store(uint32(c.self) * 0x9e3779b1 % a.n)
 	a.blobAt, a.blobPh = o.Record.blobFields()
 	c.arenas[a.id] = a
 	spans, err := o.Record.publishedSpans()

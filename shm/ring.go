@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"sync/atomic"
 )
 
 // A Ring is a bounded FIFO queue of records for any number of producers and
@@ -27,7 +28,7 @@ type Ring[T any] struct {
 // record of the arena, rounded up to a power of two.
 func (r *Ring[T]) Define(l *Layout, name string, of *Arena[T]) {
 	r.q = ring{}
-	r.q.carrier = &r.q
+	r.q.lane.ring = &r.q
 	r.q.define(l, Object{Name: name, Kind: KindRing, Phase: r.Phase}, &of.a, r.Wake)
 	l.add(&r.q)
 }
@@ -103,19 +104,23 @@ func (r *Ring[T]) Len() int { return r.q.length() }
 // ring is the untyped part. Its words are
 //
 //	tail, head  64-bit positions, only hints: each may lag, everybody helps
-//	slot        {lap:24, turn:16, index+1:24}; index+1 = 0: empty in that lap
+//	slot        {lap:24, turn:16, index+1:24}, written for position p with lap(p) = p / slots
 //
-// with lap(p) = p / slots. A slot goes, by one CAS each, from empty(lap) to
-// full(lap, turn, record) to empty(lap+1). Invariants: the header decides who
-// has the record, a slot only leads to it; a slot is cleared before head passes
-// it; nobody waits for a step of another. Source: bounded queues with a counter
-// in the slot (Shann, Huang and Chen; Evequoz), without the claim-then-fill of
-// Vyukov's, whose claimer must not die.
+// A slot is written by one CAS, over what it held a lap ago, and by nobody else:
+// getting a record does not touch it. So producers alone write the lines of the
+// slots, and consumers alone the line of the head, unless they have to help.
+// Invariants: the header decides who has a record, a slot only leads to it;
+// positions are filled in order, and one is filled only when head has passed
+// the same slot a lap ago; all records before head have been claimed; nobody
+// waits for a step of another. Source: bounded queues with a counter in the slot
+// (Shann, Huang and Chen; Evequoz), without the claim-then-fill of Vyukov's, whose
+// claimer must not die.
 type ring struct {
 	lane
 	tail, head_ *word
 	slots       []word
 	shift       uint
+	headSeen    atomic.Uint64 // a position the head has passed, as this process knows
 }
 
 const (
@@ -149,8 +154,6 @@ func slotIndex1(s uint64) uint32 { return uint32(s) & indexMask }
 
 func (q *ring) lap(p uint64) uint64 { return p >> q.shift & lapMask }
 func (q *ring) slot(p uint64) *word { return &q.slots[p&uint64(len(q.slots)-1)] }
-func (q *ring) prepare(uint32)      {}
-func nextLap(lap uint64) uint64     { return (lap + 1) & lapMask }
 func lapBefore(lap uint64) uint64   { return (lap - 1) & lapMask }
 func (q *ring) corrupt(what string, v, limit uint64) error {
 	return &CorruptError{q.obj.Name, what, v, limit}
@@ -163,14 +166,29 @@ func (q *ring) waiting(s uint64) (h header, ok bool, err error) {
 	if i >= q.arena.n {
 		return 0, false, q.corrupt("record in a slot", uint64(i), uint64(q.arena.n))
 	}
-	h = header(q.arena.head(i).load(ptRingHeader)) // pairs with the CAS in lane.postAs
+	h = header(q.arena.head(i).load(ptRingHeader)) // pairs with the CAS in lane.post
 	return h, q.has(h) && h.turn() == slotTurn(s), nil
 }
 
-// publish puts a posted record into the first empty slot. The one CAS on the
-// slot is the enqueue; moving the tail after it is help that anybody gives.
-// Killed before the CAS: the record is in no slot, its poster is dead: the
-// sweep publishes it. After it: tail lags by one, the next call moves it.
+// unfilled tells whether a slot was not yet written in a lap: it holds what it
+// was given a lap ago, or nothing in the first.
+func unfilled(s, lap uint64) bool {
+	if slotIndex1(s) == 0 {
+		return s == 0 && lap == 0
+	}
+	return slotLap(s) == lapBefore(lap)
+}
+
+func filled(s, lap uint64) bool { return slotLap(s) == lap && slotIndex1(s) != 0 }
+
+// publish puts a posted record into the first position that is not filled. The
+// one CAS on the slot is the enqueue; moving the tail after it is help that
+// anybody gives. Killed before the CAS: the record is in no slot, its poster is
+// dead: the sweep publishes it. After it: tail lags by one, the next call moves it.
+//
+// The tail is at or before the first unfilled position, and only filled ones are
+// passed over, so an unfilled one is the first. The CAS fails if it was filled
+// meanwhile.
 func (q *ring) publish(i uint32, h header) error {
 	for range retryBudget {
 		t := q.tail.load(ptRingTail)
@@ -178,25 +196,21 @@ func (q *ring) publish(i uint32, h header) error {
 		s := w.load(ptRingSlot)
 		lap := q.lap(t)
 		switch {
-		case s == slotOf(lap, 0, 0):
-			q.raiseHead(t)
+		case unfilled(s, lap):
+			if !q.passed(t) {
+				if _, waits, err := q.waiting(s); err != nil {
+					return err
+				} else if waits { // it cannot be filled before that record is claimed
+					return errRingFull
+				}
+				q.raiseHead(t)
+			}
 			if w.cas(ptRingFill, s, slotOf(lap, h.turn(), i+1)) { // pairs with the slot load in get
 				q.tail.cas(ptRingTailMove, t, t+1)
 				return nil
 			}
-		case slotLap(s) == lap && slotIndex1(s) != 0, s == slotOf(nextLap(lap), 0, 0):
-			q.tail.cas(ptRingTailMove, t, t+1) // filled, or filled and got: the tail lags
-		case slotLap(s) == lapBefore(lap) && slotIndex1(s) != 0:
-			x, waits, err := q.waiting(s)
-			if err != nil {
-				return err
-			}
-			if !waits { // got, or taken from the middle: help, slot first, then head
-				w.cas(ptRingClear, s, slotOf(lap, 0, 0))
-				q.raiseHead(t)
-			} else if q.tail.load(ptRingTail) == t && header(q.arena.head(slotIndex1(s)-1).load(ptRingHeader)) == x {
-				return errRingFull
-			}
+		case filled(s, lap):
+			q.tail.cas(ptRingTailMove, t, t+1) // the tail lags
 		default:
 			if q.tail.load(ptRingTail) == t && w.load(ptRingSlot) == s {
 				return q.corrupt("lap of a slot at the tail", slotLap(s), lap)
@@ -206,10 +220,23 @@ func (q *ring) publish(i uint32, h header) error {
 	return q.corrupt("retries of a put", retryBudget, retryBudget)
 }
 
-// raiseHead moves the head past the position whose slot position t takes over:
-// it is empty, and so is every earlier one. Whoever emptied it may have been
-// killed before he moved the head, and without this the head would be left a lap
-// behind for good.
+// passed tells whether the head has passed the position that shares a slot with
+// t, a lap before it. Once known for the slots of a lap, the consumers' line is
+// not read again for them.
+func (q *ring) passed(t uint64) bool {
+	n := uint64(len(q.slots))
+	if q.headSeen.Load()+n > t {
+		return true
+	}
+	at := q.head_.load(ptRingHead)
+	q.headSeen.Store(at)
+	return at+n > t
+}
+
+// raiseHead moves the head past the position that shares a slot with t, whose
+// record was claimed: so were those of all earlier ones. Whoever claimed it may
+// have been killed before he moved the head, and without this the head would be
+// left a lap behind for good.
 func (q *ring) raiseHead(t uint64) {
 	n := uint64(len(q.slots))
 	for {
@@ -221,9 +248,12 @@ func (q *ring) raiseHead(t uint64) {
 }
 
 // get claims the record at the head. The decision is the CAS on its header;
-// clearing the slot and moving the head after it is help that anybody gives.
-// Killed between: the record is owned by a dead process, which the sweep
-// returns, and the next call clears the slot.
+// moving the head after it is help that anybody gives. Killed between: the record
+// is owned by a dead process, which the sweep returns, and the next call moves
+// the head.
+//
+// The head is at or before the first record that waits, and at or before the first
+// unfilled position; so when that is what it points to, nothing waits.
 func (q *ring) get() (claim, error) {
 	if q.arena.c.closed.Load() {
 		return claim{}, ErrClosed
@@ -234,28 +264,22 @@ func (q *ring) get() (claim, error) {
 		s := w.load(ptRingSlot) // pairs with the CAS on the slot in publish
 		lap := q.lap(at)
 		switch {
-		case s == slotOf(lap, 0, 0):
-			if q.head_.load(ptRingHead) == at {
-				return claim{}, ErrEmpty
+		case unfilled(s, lap):
+			return claim{}, ErrEmpty
+		case filled(s, lap):
+			i := slotIndex1(s) - 1
+			if i >= q.arena.n {
+				return claim{}, q.corrupt("record in a slot", uint64(i), uint64(q.arena.n))
 			}
-		case slotLap(s) == lap && slotIndex1(s) != 0:
-			h, waits, err := q.waiting(s)
-			if err != nil {
-				return claim{}, err
+			h := header(q.arena.head(i).load(ptRingHeader)) // pairs with the CAS in lane.post
+			if q.has(h) && h.turn() == slotTurn(s) {
+				if c, won := q.claimPosted(i, h); won {
+					q.head_.cas(ptRingHeadMove, at, at+1)
+					return q.delivered(c)
+				}
 			}
-			var c claim
-			won := false
-			if waits {
-				c, won = q.claimPosted(slotIndex1(s)-1, h)
-			}
-			w.cas(ptRingClear, s, slotOf(nextLap(lap), 0, 0))
 			q.head_.cas(ptRingHeadMove, at, at+1)
-			if won {
-				return q.delivered(c)
-			}
-			q.arena.room.Signal() // a stale slot went: a Put may wait for it
-		case slotLap(s) == nextLap(lap):
-			q.head_.cas(ptRingHeadMove, at, at+1) // cleared, maybe filled again: the head lags
+			q.arena.room.Signal() // past a slot whose record was taken: a Put may wait for it
 		default:
 			if q.head_.load(ptRingHead) == at && w.load(ptRingSlot) == s {
 				return claim{}, q.corrupt("lap of a slot at the head", slotLap(s), lap)
@@ -265,15 +289,22 @@ func (q *ring) get() (claim, error) {
 	return claim{}, q.corrupt("retries of a get", retryBudget, retryBudget)
 }
 
+// ahead tells whether what slot number p holds was written at or after the head,
+// as it was loaded before; the others are left over from records long claimed.
+func (q *ring) ahead(p int, s, head uint64) bool {
+	n := uint64(len(q.slots))
+	at := head + (uint64(p)-head)&(n-1)
+	return filled(s, q.lap(at)) || filled(s, q.lap(at+n))
+}
+
 // inSlots tells for which of the given posts some slot leads to the record.
 func (q *ring) inSlots(turns map[uint32]uint16) map[uint32]bool {
 	found := map[uint32]bool{}
+	head := q.head_.load(ptRingHead)
 	for p := range q.slots {
 		s := q.slots[p].load(ptSweepSlot)
-		if i := slotIndex1(s); i != 0 {
-			if turn, ok := turns[i-1]; ok && turn == slotTurn(s) {
-				found[i-1] = true
-			}
+		if turn, ok := turns[slotIndex1(s)-1]; ok && turn == slotTurn(s) && q.ahead(p, s, head) {
+			found[slotIndex1(s)-1] = true
 		}
 	}
 	return found

@@ -107,19 +107,17 @@ func (a *arena) sweep(r *Report) {
 			if q == nil || q.arena != a {
 				break // verify reports it
 			}
-			switch k := q.carrier.(type) {
-			case *bag:
-				if !k.posted.has(ptSweepBit, i) {
-					k.posted.set(ptSweepBit, i)
+			switch {
+			case q.bag != nil:
+				if !q.bag.posted.has(ptSweepBit, i) {
+					q.bag.posted.set(ptSweepBit, i)
 					r.Hints++
 				}
-			case *ring:
-				if c.ownerGone(h.owner()) {
-					if lost[k] == nil {
-						lost[k] = map[uint32]header{}
-					}
-					lost[k][i] = h
+			case c.ownerGone(h.owner()):
+				if lost[q.ring] == nil {
+					lost[q.ring] = map[uint32]header{}
 				}
+				lost[q.ring][i] = h
 			}
 		case Settled:
 			if !a.named(i, h) && a.retireUnnamed(i, h) {
@@ -177,7 +175,7 @@ func (a *arena) recover(i uint32, h header, r *Report) {
 	}
 	switch {
 	case mine.h.state() == New && a.isAnchored(mine.ref(), a.rec(i)) && q != nil:
-		q.carrier.prepare(i)
+		q.prepare(i)
 		if q.postOrKeep(mine, mine.h.with(Posted, q.id(), c.self).nextTurn()) == nil {
 			r.Posted++
 		}

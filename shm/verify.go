@@ -185,14 +185,14 @@ func (v *verifier) posted(a *arena, i uint32, h header, q *lane, inRing map[*rin
 		v.add(Corrupt, a.obj.Name, "record %d: posted to no queue", i)
 		return
 	}
-	switch k := q.carrier.(type) {
-	case *ring:
-		if inRing[k] == nil {
-			inRing[k] = map[uint32]uint16{}
+	switch {
+	case q.ring != nil:
+		if inRing[q.ring] == nil {
+			inRing[q.ring] = map[uint32]uint16{}
 		}
-		inRing[k][i] = h.turn()
-	case *bag:
-		if !k.posted.has(ptVerify, i) {
+		inRing[q.ring][i] = h.turn()
+	default:
+		if !q.bag.posted.has(ptVerify, i) {
 			v.add(Repairable, q.obj.Name, "record %d (turn %d): posted, but not in the bitmap", i, h.turn())
 		}
 	}
@@ -234,8 +234,8 @@ func (v *verifier) ring(q *ring) {
 			continue
 		}
 		h := header(q.arena.head(i - 1).load(ptVerify))
-		if !q.has(h) || h.turn() != slotTurn(s) {
-			continue // stale: passed over by whoever meets it
+		if !q.has(h) || h.turn() != slotTurn(s) || !q.ahead(p, s, head) {
+			continue // passed, or to be passed over by whoever meets it
 		}
 		if _, twice := seen[i]; twice {
 			v.add(Corrupt, q.obj.Name, "record %d (turn %d) is in two slots", i-1, h.turn())
