@@ -77,42 +77,42 @@ func (s *localSleeper) close() { close(s.done) }
 // those beyond the few, and those who have slept through a slice, so that an idle
 // process is woken by one timer a slice and not by each of its sleepers.
 type futexSleeper struct {
-	direct  atomic.Int32
-	most    int32
-	crowd   crowd
-	closed  atomic.Bool
-	wakes   atomic.Int64 // system calls made by wake
-	waiting sync.Map     // *kernelWait of direct sleepers, for close
+	direct [mostPlain]atomic.Pointer[kernelWait] // those who wait in the kernel, for close
+	most   int
+	crowd  crowd
+	closed atomic.Bool
+	wakes  atomic.Int64 // system calls made by wake
 }
 
-// mostPlain is the number of direct sleepers where futex_waitv is missing.
+// mostPlain is the number of direct sleepers where futex_waitv is missing, and
+// the crowd's thread has to poll.
 const mostPlain = 32
 
 func newFutexSleeper() *futexSleeper {
-	s := &futexSleeper{most: int32(runtime.GOMAXPROCS(0) + 2)}
+	s := &futexSleeper{most: min(runtime.GOMAXPROCS(0)+2, mostPlain)}
 	s.crowd.init()
 	return s
 }
 
 func (s *futexSleeper) sleep(ctx context.Context, w *word32, v uint32, idle bool) (slept bool) {
-	if s.closed.Load() {
-		return false
-	}
-	n := s.direct.Add(1)
 	most := s.most
-	if noWaitV.Load() { // the crowd's thread would have to poll: rather more threads
+	if noWaitV.Load() {
 		idle, most = false, mostPlain
 	}
-	if idle || n > most {
-		s.direct.Add(-1)
+	if idle {
 		return s.crowd.sleep(ctx, w, v)
 	}
-	defer s.direct.Add(-1)
 	k := newKernelWait()
 	defer k.release()
-	s.waiting.Store(k, nil)
-	defer s.waiting.Delete(k)
-	if s.closed.Load() { // close has looked at waiting before we were in it
+	place := 0
+	for place < most && !s.direct[place].CompareAndSwap(nil, k) {
+		place++
+	}
+	if place == most {
+		return s.crowd.sleep(ctx, w, v)
+	}
+	defer s.direct[place].Store(nil)
+	if s.closed.Load() { // close has looked before we were there
 		return false
 	}
 	if ctx.Done() == nil {
@@ -138,7 +138,11 @@ func (s *futexSleeper) pulse() { s.crowd.pulse() }
 
 func (s *futexSleeper) close() {
 	s.closed.Store(true)
-	s.waiting.Range(func(k, _ any) bool { k.(*kernelWait).cancel(); return true })
+	for i := range s.direct {
+		if k := s.direct[i].Load(); k != nil {
+			k.cancel()
+		}
+	}
 	s.crowd.close()
 }
 
