@@ -175,6 +175,12 @@ func (m *Image) Processes() (list []Process, err error) {
 	return list, err
 }
 
+// Deaths lists the last death on each slot that has seen one.
+func (m *Image) Deaths() (list []Death, err error) {
+	err = guard(m.c.mem, func() error { list = m.c.deaths(); return nil })
+	return list, err
+}
+
 // Verify is Segment.Verify for a segment that is not attached.
 func (m *Image) Verify() (found []Finding, err error) {
 	err = guard(m.c.mem, func() error {

@@ -215,6 +215,26 @@ type Process struct {
 	Self    bool          `json:"self,omitempty"`
 }
 
+// A Death is the last one on a slot of the registry.
+type Death struct {
+	Slot    int           `json:"slot"`
+	Gen     uint32        `json:"generation"` // of the slot now; above the dead process's own, all is back in service
+	Noticed time.Duration `json:"noticed"`    // since boot, when a process judged it
+	Swept   time.Duration `json:"swept"`      // since boot, when the sweep that freed the slot had ended
+}
+
+func (c *core) deaths() (list []Death) {
+	for i := range c.nslots {
+		s := c.slot(i)
+		gen := slotGen(s[slotWord].load(ptProcesses))
+		noticed := time.Duration(s[slotNoticed].load(ptProcesses))
+		if noticed != 0 {
+			list = append(list, Death{int(i), gen, noticed, time.Duration(s[slotSwept].load(ptProcesses))})
+		}
+	}
+	return list
+}
+
 var slotStates = map[uint64]string{slotAlive: "alive", slotDead: "dead"}
 
 func (c *core) processes() (list []Process) {
