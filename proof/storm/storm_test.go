@@ -1,0 +1,147 @@
+//go:build linux && (amd64 || arm64)
+
+// Package storm kills many processes at random moments while they work on all
+// objects, and compares what they said with what is left.
+package storm
+
+import (
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aotf/sharedmem/objects"
+	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/shm"
+	"github.com/aotf/sharedmem/shm/shmtest"
+)
+
+const (
+	processes  = 18
+	killEvery  = 20 * time.Millisecond // on average
+	stopEvery  = 60 * time.Millisecond // on average
+	stopFor    = 60 * time.Millisecond // at most
+	roundTime  = 15 * time.Second      // then everything is taken apart, and new segments made
+	tooLate    = 10 * time.Second      // for a recovery
+	registered = 64
+)
+
+// A campaign is one round: two segments, the processes in them, and what is
+// known of them.
+type campaign struct {
+	t          *testing.T
+	farm, tree string
+	seed       uint64
+	l          *ledger
+	f          *figures
+
+	mu          sync.Mutex
+	incarnation uint64
+	children    [processes]*child
+	over        bool
+	noForeign   error
+}
+
+func stormTime(t *testing.T) time.Duration {
+	v := os.Getenv("PROOF_STORM")
+	if v == "" {
+		return 15 * time.Second
+	}
+	d, err := time.ParseDuration(v)
+	world.Must(t, err)
+	return d
+}
+
+// PROOF_STORM=1h makes it longer. A failure names the items that do not add up.
+func TestStorm(t *testing.T) {
+	left := stormTime(t)
+	f := &figures{}
+	load := loadAverage()
+	started := time.Now()
+	seed := uint64(os.Getpid())
+	for ; left > 0 && !t.Failed(); left -= roundTime {
+		seed++
+		storm(t, f, seed, min(left, roundTime))
+	}
+	t.Logf("%d processes and a control on %d cores, load average before %s, after %s; %v", processes, runtime.NumCPU(), load, loadAverage(), time.Since(started).Round(time.Second))
+	f.print(t)
+	if f.kills == 0 || f.calls == 0 || len(f.recovered) == 0 {
+		t.Error("nothing happened: the storm tests nothing")
+	}
+}
+
+func storm(t *testing.T, f *figures, seed uint64, d time.Duration) {
+	c := &campaign{t: t, farm: shmtest.Name(t), tree: shmtest.Name(t), seed: seed, l: newLedger(), f: f}
+	t.Logf("seed %d", seed)
+	create(t, c)
+	watch := startWatch(t, f, c.farm, c.tree)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	var work sync.WaitGroup
+	for i := range processes {
+		work.Go(func() { c.keep(i) })
+	}
+	control := c.startControl()
+	end := time.Now().Add(d)
+	started := time.Now()
+	var stops sync.WaitGroup
+	stops.Go(func() { c.stopSome(rand.New(rand.NewPCG(seed, 1)), end) })
+	for time.Now().Before(end) && !t.Failed() {
+		time.Sleep(time.Duration(rng.Int64N(int64(2 * killEvery))))
+		c.kill(rng.IntN(processes))
+	}
+	f.killing += time.Since(started)
+	stops.Wait()
+	c.finish(&work, control)
+	watch.finish(t)
+	f.calls += c.l.calls
+	for _, s := range judge(c.l, c.audit(t)) {
+		t.Error(s)
+	}
+	c.l.summary(t)
+}
+
+func create(t *testing.T, c *campaign) {
+	capacity := map[string]int{"processes": registered}
+	for k, v := range farmCapacity {
+		capacity[k] = v
+	}
+	s, err := shm.Create(c.farm, newFarm(), &shm.Options{Capacity: capacity})
+	world.Must(t, err)
+	world.Must(t, s.Close())
+	capacity = map[string]int{"processes": registered}
+	for k, v := range treeCapacity {
+		capacity[k] = v
+	}
+	m, err := objects.Create(c.tree, &objects.Options{Capacity: capacity, PerAddress: perAddress})
+	world.Must(t, err)
+	world.Must(t, m.Close())
+}
+
+// finish tells all children to end, and waits until they have.
+func (c *campaign) finish(work *sync.WaitGroup, control func()) {
+	c.mu.Lock()
+	c.over = true
+	c.mu.Unlock()
+	control()
+	ended := make(chan struct{})
+	go func() { work.Wait(); close(ended) }()
+	for limit := time.After(2 * time.Minute); ; { // one may have been started after it was told
+		c.mu.Lock()
+		for _, p := range c.children {
+			if p != nil {
+				_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may be dead
+			}
+		}
+		c.mu.Unlock()
+		select {
+		case <-ended:
+			return
+		case <-time.After(20 * time.Millisecond):
+		case <-limit:
+			c.t.Fatal("the children do not end")
+		}
+	}
+}
