@@ -3,6 +3,7 @@ module github.com/aotf/sharedmem/proof
 go 1.25.0
 
 require (
+	github.com/anishathalye/porcupine v1.3.1
 	github.com/aotf/sharedmem v0.0.0
 	golang.org/x/sys v0.38.0
 )
