@@ -165,7 +165,9 @@ var indexModel = model[indexState]{
 				return some(s, ok, next)
 			}
 			if out == no {
-				return one(s.record != record || s.retiring, s)
+				// Gone, retiring, or found before its insert has settled it: the
+				// tape does not show when that was, so a refusal proves nothing.
+				return one(true, s)
 			}
 			return one(ok, next)
 		case opEnd:
