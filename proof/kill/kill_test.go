@@ -1,13 +1,18 @@
 //go:build crashpoint
 
 // Package kill kills every operation at every access to a shared word.
+//
+//	go test -tags crashpoint ./proof/kill                the gate's run
+//	PROOF_FULL=1 go test -tags crashpoint -timeout 0 ./proof/kill    all pairs, and the mutants
 package kill
 
 import (
 	"context"
 	"fmt"
 	"os"
-	"strconv"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/aotf/sharedmem/proof/world"
@@ -17,165 +22,153 @@ import (
 
 func TestMain(m *testing.M) { shmtest.Main(m) }
 
-func number(s string) int64 {
-	n, err := strconv.ParseInt(s, 10, 64)
-	world.Check(err)
-	return n
+// TestKill is all campaigns, and then the ledger of what they have reached.
+func TestKill(t *testing.T) {
+	t.Run("alone", testAlone)
+	ledger.check(t)
 }
 
-func init() {
-	// op SEGMENT OPERATION N: kill yourself at the N-th access of the operation.
-	shmtest.Register("op", func(args []string) {
-		run := world.Find(args[1]).Attach(args[0])
-		shm.CrashAfter(number(args[2]))
-		run(func(line string) { fmt.Println(line) })
-		shm.CrashAfter(0)
-		fmt.Println("end")
-	})
-	// attach SEGMENT N: kill yourself at the N-th access of attach and leave.
-	shmtest.Register("attach", func(args []string) {
-		shm.CrashAfter(number(args[1]))
-		s, err := shm.Attach(args[0], &world.World{}, nil)
-		world.Check(err)
-		world.Check(s.Close())
-		shm.CrashAfter(0)
-		fmt.Println("end")
-	})
-	shmtest.Register("create", func(args []string) {
-		shm.CrashAfter(number(args[1]))
-		_, err := shm.Create(args[0], &world.World{Size: 2}, nil)
-		world.Check(err)
-		shm.CrashAfter(0)
-		fmt.Println("end")
-	})
-	// mess SEGMENT: leave as much half done as one process can, and die.
-	shmtest.Register("mess", func(args []string) {
-		world.Mess(args[0])
-		fmt.Println("end")
-		p, _ := os.FindProcess(os.Getpid())
-		_ = p.Kill() // no Close, no goodbye
-		select {}
-	})
-	shmtest.Register("sweep", func(args []string) {
-		shm.CrashAfter(number(args[1]))
-		s, err := shm.Attach(args[0], &world.World{}, nil)
-		world.Check(err)
-		_, err = s.Sweep(t0)
-		world.Check(err)
-		shm.CrashAfter(0)
-		fmt.Println("end")
-	})
+// full is whether everything is to be tried that can be, instead of a sample.
+var full = os.Getenv("PROOF_FULL") == "1"
+
+var background = context.Background()
+
+// A stage is a segment in the state an operation starts from, kept as bytes: each
+// run gets a copy, with the same seed, so that runs can be compared.
+type stage []byte
+
+func newStage(t *testing.T, op world.Operation, processes int) stage {
+	t.Helper()
+	return take(t, op.Stage(t, processes))
 }
 
-// each runs test for n = 1, 2, ... until a child survives.
-func each(t *testing.T, run func(t *testing.T, n int) (survived bool)) {
-	for n := 1; ; n++ {
-		survived := false
-		ok := t.Run(fmt.Sprint("at=", n), func(t *testing.T) { survived = run(t, n) })
-		if !ok {
-			t.Fatal("stopped at the first failure")
-		}
-		if survived {
-			t.Logf("%d points", n-1)
-			if n < 10 {
-				t.Errorf("only %d points: the operation was not instrumented", n-1)
+// take keeps a segment that nobody is attached to.
+func take(t *testing.T, segment string) stage {
+	t.Helper()
+	b, err := os.ReadFile(path(segment))
+	if os.IsNotExist(err) {
+		return nil // the operation makes it
+	}
+	world.Must(t, err)
+	return b
+}
+
+// fresh makes a segment of the test's own from it.
+func (s stage) fresh(t *testing.T) (segment string) {
+	t.Helper()
+	segment = shmtest.Name(t)
+	if s != nil {
+		world.Must(t, os.WriteFile(path(segment), s, 0o600))
+	}
+	return segment
+}
+
+func path(segment string) string {
+	if dir := os.Getenv("SHM_DIR"); dir != "" {
+		return filepath.Join(dir, segment)
+	}
+	return filepath.Join(shm.DefaultDir, segment)
+}
+
+// An alone campaign kills each operation at each of its accesses, with nobody
+// else at work, so that every run takes the same way: a run that was killed
+// elsewhere than the first one, undisturbed, passed there is done again. That is
+// how no access is left out.
+func testAlone(t *testing.T) {
+	for _, op := range world.Operations() {
+		t.Run(op.Name, func(t *testing.T) {
+			t.Parallel()
+			s := newStage(t, op, 8)
+			way, steady := trace(t, op, s)
+			if len(way) == 0 {
+				t.Fatal("no access: the operation is not instrumented")
 			}
-			return
-		}
+			ledger.operation(len(way), steady)
+			for n := 1; n <= len(way)+1; n++ {
+				for try := 1; ; try++ {
+					d := once(t, op, s, n)
+					if !steady || n <= len(way) && d.point == way[n-1] || n > len(way) && d.survived {
+						break
+					}
+					if try == 20 {
+						t.Fatalf("access %d is %q, and not %q, each time", n, d.point, slices.Concat(way, []string{"the end"})[n-1])
+					}
+				}
+			}
+		})
 	}
 }
 
-// lines reads the child's output to its end.
-func lines(p *shmtest.Process) map[string]bool {
-	acks := map[string]bool{}
+// once kills a copy of the stage at the n-th access of the operation, and audits.
+func once(t *testing.T, op world.Operation, s stage, n int) (d death) {
+	ok := t.Run(fmt.Sprint("at=", n), func(t *testing.T) {
+		segment := s.fresh(t)
+		d = watch(t, "operation", segment, op.Name, fmt.Sprint(n))
+		op.Audit(t, segment, d.acks)
+		if t.Failed() {
+			t.Logf("killed at access %d: %s", n, d.point)
+		}
+	})
+	if !ok {
+		t.Fatal("stopped at the first failure")
+	}
+	return d
+}
+
+// trace runs the operation until two runs took the same way, and returns it. What
+// wakes goroutines of the process itself has no one way: steady is false then.
+func trace(t *testing.T, op world.Operation, s stage) (way []string, steady bool) {
+	t.Helper()
+	for range 10 {
+		segment := s.fresh(t)
+		d := watch(t, "trace", segment, op.Name)
+		if !d.survived {
+			t.Fatalf("the operation does not end: %v", d.acks)
+		}
+		if slices.Equal(way, d.way) && way != nil {
+			return way, true
+		}
+		way = d.way
+	}
+	return way, false
+}
+
+// A death is what became of a child.
+type death struct {
+	point    string          // where it was killed
+	survived bool            // it was not
+	acks     map[string]bool // what it said
+	way      []string        // of a trace: the points of all accesses
+}
+
+// watch runs a child to its end.
+func watch(t *testing.T, child string, args ...string) death {
+	t.Helper()
+	return read(shmtest.Child(t, child, args...))
+}
+
+func read(p *shmtest.Process) (d death) {
+	d.acks = map[string]bool{}
 	for {
 		line, ok := p.Line()
 		if !ok {
 			// A thread that runs on until the signal reaches it may still have
 			// said "end": the exit status decides.
-			if p.Wait() != nil {
-				delete(acks, "end")
+			d.survived = p.Wait() == nil && d.acks["end"]
+			if !d.survived && d.point == "" {
+				d.point = "nowhere"
 			}
-			return acks
+			return d
 		}
-		acks[line] = true
-	}
-}
-
-func TestKill_Operations(t *testing.T) {
-	for _, op := range world.Operations() {
-		t.Run("op="+op.Name, func(t *testing.T) {
-			each(t, func(t *testing.T, n int) bool {
-				name := op.Stage(t, 64)
-				acks := lines(shmtest.Child(t, "op", name, op.Name, fmt.Sprint(n)))
-				op.Audit(t, name, acks)
-				return acks["end"]
-			})
-		})
-	}
-}
-
-var (
-	stage = world.Find("put") // where every campaign on the bare objects starts
-	t0    = context.Background()
-)
-
-func TestKill_Attach(t *testing.T) {
-	each(t, func(t *testing.T, n int) bool {
-		name := stage.Stage(t, 64)
-		acks := lines(shmtest.Child(t, "attach", name, fmt.Sprint(n)))
-		stage.Audit(t, name, acks)
-		return acks["end"]
-	})
-}
-
-// Creation is killed at each step: the name leads to nothing, or to a whole
-// segment.
-func TestKill_Create(t *testing.T) {
-	steps := 0
-	for n := int64(1); ; n++ {
-		name := shmtest.Name(t)
-		acks := lines(shmtest.Child(t, "create", name, fmt.Sprint(n)))
-		s, err := shm.Open(name, &world.World{Size: 2}, nil)
-		world.Must(t, err)
-		_, err = s.Sweep(t.Context())
-		world.Must(t, err)
-		shmtest.Verify(t, s)
-		if len(s.Processes()) != 1 {
-			t.Fatalf("at=%d: %+v", n, s.Processes())
+		var at int
+		if k, _ := fmt.Sscanf(line, "crash point %d: %s", &at, &d.point); k == 2 {
+			ledger.kill(d.point)
+			continue
 		}
-		world.Must(t, s.Remove())
-		steps++
-		if acks["end"] {
-			break
+		if way, ok := strings.CutPrefix(line, "trace "); ok {
+			d.way = strings.Fields(way)
+			continue
 		}
-		// Most accesses of a creation fill bitmaps; every step is tried, the
-		// filling in strides.
-		if steps > 40 {
-			n += 16
-		}
+		d.acks[line] = true
 	}
-	t.Logf("%d kills", steps)
-}
-
-// The recoverer dies too, at each of its points. With one slot in the registry
-// it takes the dead process's own, and puts back what that left before anything
-// else.
-func TestKill_Sweeper(t *testing.T) {
-	for _, processes := range []int{64, 1} {
-		t.Run(fmt.Sprint("processes=", processes), func(t *testing.T) { sweeper(t, processes) })
-	}
-}
-
-func sweeper(t *testing.T, processes int) {
-	each(t, func(t *testing.T, n int) bool {
-		name := stage.Stage(t, processes)
-		p := shmtest.Child(t, "mess", name)
-		p.Want("end")
-		_ = p.Wait()
-		n = 3*n - 2 // a third of the points, in every run the same
-		acks := lines(shmtest.Child(t, "sweep", name, fmt.Sprint(n)))
-		stage.Audit(t, name, nil)
-		return acks["end"]
-	})
 }

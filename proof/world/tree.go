@@ -1,10 +1,10 @@
 package world
 
 import (
+	"context"
 	"maps"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,175 +12,142 @@ import (
 	"github.com/aotf/sharedmem/shm/shmtest"
 )
 
-// Every transition of the tree is killed at every access to a shared word. Then
-// a process attaches, sweeps, and compares what the interfaces say with what the
-// records are: nothing is owned, charged, queued or counted that should not be.
+// Every transition of AOTF's tree. Afterwards a process attaches, sweeps, and
+// compares what the interfaces say with what the records are: nothing is owned,
+// charged, queued or counted that should not be, and all that is there can be
+// brought to its end.
 
 var treeCapacity = map[string]int{
-	"users": 8, "scans": 4, "legs": 8, "tweets": 8, "addresses": 4, "threads": 4,
+	"users": 16, "scans": 8, "legs": 16, "tweets": 16, "addresses": 4, "threads": 4, "process-records": 16, "counts": 8,
 	"blobs-256": 8, "blobs-1024": 8, "blobs-4096": 4, "blobs-16384": 2, "blobs-65536": 2,
 }
 
-var charged = netip.MustParseAddr("192.0.2.9")
-
-// transitions start with user "old" in step 1, charged, and the scan of account 1
-// whose leg A was listed: a tweet in step C, its cursor behind it.
-var transitions = map[string]func(m *objects.SharedMemory){
-	"launch": func(m *objects.SharedMemory) {
-		_, _, err := m.Users.Launch(ctx, objects.Query{URL: strings.Repeat("long", 200), Address: charged})
-		Check(err)
-	},
-	"launch-scan": func(m *objects.SharedMemory) {
-		_, err := m.Scans.Launch(ctx, objects.Account{ID: 2, Name: "two"}, false, true)
-		Check(err)
-		_, err = m.Scans.Launch(ctx, objects.Account{ID: 2, Name: "two"}, true, true)
-		Check(err)
-	},
-	"link-and-fail": func(m *objects.SharedMemory) {
-		c, err := m.Users.Claim(ctx, nil, objects.Step1)
-		Check(err)
-		Check(c.LinkFound(ctx, make([]objects.Account, 6), []string{"image"}, time.Now()))
-		c, err = m.Users.Claim(ctx, nil, objects.Step2)
-		Check(err)
-		Check(c.Fail(ctx, objects.ProcessingError))
-		_, err = m.Users.Shed(ctx)
-		Check(err)
-	},
-	"list": func(m *objects.SharedMemory) {
-		l, err := m.Scans.ClaimListing(ctx, nil, objects.LegB, 0)
-		Check(err)
-		Check(l.PutTweet(ctx, objects.Tweet{ID: 2, Images: []string{strings.Repeat("n", 100)}}))
-		Check(l.Done(ctx, objects.Cursor{Value: "b", Set: true}))
-	},
-	"index": func(m *objects.SharedMemory) {
-		for range 2 { // the tweet, then the instruction behind it
-			c, err := m.Scans.ClaimIndexing(ctx, nil)
-			Check(err)
-			Check(c.Done(ctx))
-		}
-	},
-	"fail-leg": func(m *objects.SharedMemory) {
-		l, err := m.Scans.ClaimListing(ctx, nil, objects.LegB, 0)
-		Check(err)
-		Check(l.Fail(ctx, true))
-	},
-	"thread": func(m *objects.SharedMemory) {
-		w, err := m.Threads.Register(ctx, "t")
-		Check(err)
-		Check(w.Close())
-	},
-	"counts": func(m *objects.SharedMemory) {
-		for i := range int64(2) {
-			Check(m.SetCounts(ctx, objects.Counts{Tweets: i, ReadAt: time.Now()}))
-		}
-	},
-	"expire": func(m *objects.SharedMemory) {
-		_, err := m.Users.Expire(ctx, 0)
-		Check(err)
-	},
+// A step is one transition. It starts from the state that stageTree makes; ready
+// brings the process to the brink of it.
+type step struct {
+	name     string
+	capacity map[string]int
+	more     func(t testing.TB, m *objects.SharedMemory)
+	ready    func(m *objects.SharedMemory) func(ack func(string))
+	alone    bool // nobody else works at the same time
 }
 
 func treeOperations() (list []Operation) {
-	for _, name := range slices.Sorted(maps.Keys(transitions)) {
-		list = append(list, Operation{
-			Name: "tree-" + name, Audit: auditTree,
-			Stage: stageTree,
+	for _, x := range slices.Concat(userSteps, scanSteps, otherSteps) {
+		op := Operation{
+			Name: "tree-" + x.name, Audit: auditTree,
+			Stage: func(t testing.TB, processes int) string { return stageTree(t, processes, x.capacity, x.more) },
 			Attach: func(segment string) func(ack func(string)) {
 				m, err := objects.Open(segment, &objects.Options{Attach: true})
 				Check(err)
-				return func(func(string)) { transitions[name](m) }
+				return x.ready(m)
 			},
-		})
+		}
+		if !x.alone {
+			op.Survive = surviveTree
+		}
+		list = append(list, op)
 	}
-	return list
+	return append(list,
+		Operation{Name: "tree-attach", Audit: auditTree, Survive: surviveTree,
+			Stage: func(t testing.TB, processes int) string { return stageTree(t, processes, nil, nil) },
+			Attach: func(segment string) func(func(string)) {
+				return func(func(string)) {
+					_, err := objects.Open(segment, &objects.Options{Attach: true})
+					Check(err)
+				}
+			}})
 }
 
-func stageTree(t testing.TB, processes int) string {
+var (
+	charged  = netip.MustParseAddr("192.0.2.9")
+	accounts = []objects.Account{{ID: 1, Name: "one"}, {ID: 2, Name: "two"}}
+)
+
+// stageTree makes a tree with a request before each step ("one", "two", "three"),
+// one that waits for scan 1 ("wait"), one that has ended ("end"), a scan whose
+// leg A was listed (a tweet in step C, its cursor behind it), one whose leg B was
+// listed without a tweet, and leg B of the first and leg A of the second queued.
+func stageTree(t testing.TB, processes int, more map[string]int, then func(testing.TB, *objects.SharedMemory)) string {
 	t.Helper()
 	name := shmtest.Name(t)
 	capacity := maps.Clone(treeCapacity)
+	maps.Copy(capacity, more)
 	capacity["processes"] = processes
 	m, err := objects.Create(name, &objects.Options{Capacity: capacity})
 	Must(t, err)
-	_, _, err = m.Users.Launch(ctx, objects.Query{URL: "old", Address: charged})
-	Must(t, err)
-	_, err = m.Scans.Launch(ctx, objects.Account{ID: 1, Name: "one"}, false, false)
-	Must(t, err)
-	l, err := m.Scans.ClaimListing(ctx, nil, objects.LegA, 0)
-	Must(t, err)
-	Must(t, l.PutTweet(ctx, objects.Tweet{ID: 1, Images: []string{"p"}}))
-	Must(t, l.Done(ctx, objects.Cursor{Value: "a", Set: true}))
+	for _, id := range []int64{1, 2} {
+		_, err = m.Scans.Launch(ctx, objects.Account{ID: id, Name: "name"}, false, false)
+		Must(t, err)
+	}
+	list(m, objects.LegA, 1, true)
+	list(m, objects.LegB, 2, false)
+	for _, url := range []string{"end", "three", "wait", "two", "one"} {
+		_, _, err := m.Users.Launch(ctx, objects.Query{URL: url, Address: charged})
+		Must(t, err)
+		if url == "one" {
+			continue
+		}
+		Must(t, claim(m, objects.Step1).LinkFound(ctx, accounts, []string{"image"}, time.Now()))
+		switch url {
+		case "wait":
+			id, _, err := m.Scans.Get(ctx, 1)
+			Must(t, err)
+			Must(t, claim(m, objects.Step2).WaitFor(ctx, []objects.ScanID{id}, true))
+		case "end", "three":
+			Must(t, claim(m, objects.Step2).Indexed(ctx))
+		}
+		if url == "end" {
+			Must(t, claim(m, objects.Step3).Finish(ctx, make([]objects.Found, 40)))
+		}
+	}
+	if then != nil {
+		then(t, m)
+	}
 	Must(t, m.Close())
 	return name
 }
 
-func auditTree(t testing.TB, name string, _ map[string]bool) {
-	t.Helper()
-	m, err := objects.Open(name, &objects.Options{Attach: true})
-	Must(t, err)
-	defer m.Remove()
-	_, err = m.Segment().Sweep(ctx)
-	Must(t, err)
-	shmtest.Verify(t, m.Segment())
-	used := map[string]int{}
-	for _, o := range m.Segment().Stats().Objects {
-		used[o.Name] = o.Used
-	}
-	for _, c := range m.Segment().Claims() {
-		if c.Object != "process-records" {
-			t.Errorf("still claimed: %+v", c)
-		}
-	}
-	queued := 0
-	for s := objects.Step1; s <= objects.Step3; s++ {
-		n, err := m.Users.Queued(ctx, s)
-		Must(t, err)
-		queued += n
-	}
-	_, processing, err := m.Users.Count(ctx)
-	Must(t, err)
-	unfinished, err := m.HTTP.Unfinished(ctx, charged)
-	Must(t, err)
-	if queued != processing || unfinished != processing {
-		t.Errorf("%d processing, %d queued, %d charged", processing, queued, unfinished)
-	}
-	for _, url := range []string{"old", strings.Repeat("long", 200)} {
-		id, ok, err := m.Users.Lookup(ctx, objects.Query{URL: url})
-		Must(t, err)
-		var r objects.UserRequest
-		if ok {
-			Must(t, m.Users.Load(ctx, id, &r))
-		}
-		if ok && r.Query.URL != url || r.Status == objects.End && r.Finished.IsZero() {
-			t.Errorf("%+v", r)
-		}
-	}
-	open := 0
-	for account := int64(1); account <= 2; account++ {
-		id, ok, err := m.Scans.Get(ctx, account)
-		Must(t, err)
-		if !ok {
+func claim(m *objects.SharedMemory, s objects.Step) objects.UserClaim {
+	c, err := m.Users.Claim(ctx, nil, s)
+	Check(err)
+	return c
+}
+
+// listing claims a leg of one account, and gives others back.
+func listing(m *objects.SharedMemory, leg objects.Leg, account int64) objects.ListingClaim {
+	var others []objects.ListingClaim
+	for {
+		l, err := m.Scans.ClaimListing(ctx, nil, leg, 0)
+		Check(err)
+		if l.Account().ID != account {
+			others = append(others, l)
 			continue
 		}
-		var s objects.ScanRequest
-		Must(t, m.Scans.Load(ctx, id, &s))
-		for leg, closed := range s.Closed {
-			if !closed && s.Legs[leg] != "queued" && s.Legs[leg] != "barrier" {
-				t.Errorf("leg %d of scan %d is %s", leg, account, s.Legs[leg])
-			}
-			if s.Legs[leg] == "queued" || s.Legs[leg] == "barrier" {
-				open++
-			}
+		for _, o := range others {
+			Check(o.Release(ctx))
 		}
+		return l
 	}
-	listing, tweets, instructions, err := m.Scans.Depths(ctx)
-	Must(t, err)
-	// A leg that is closed and whose record is not ended yet is delivered again.
-	if used["legs"] != listing+instructions || used["legs"] < open || used["tweets"] != tweets {
-		t.Errorf("%d legs for %d open ones (%d listing, %d instructions), %d tweets (%d queued)",
-			used["legs"], open, listing, instructions, used["tweets"], tweets)
+}
+
+// list lists a leg of an account: with a tweet or without.
+func list(m *objects.SharedMemory, leg objects.Leg, account int64, tweet bool) {
+	l := listing(m, leg, account)
+	if tweet {
+		Check(l.PutTweet(ctx, objects.Tweet{ID: account, Images: []string{"p"}}))
 	}
-	if used["threads"] != 0 || used["process-records"] != 1 || used["counts"] > 1 {
-		t.Errorf("%d threads, %d processes, %d counts", used["threads"], used["process-records"], used["counts"])
-	}
+	Check(l.Done(ctx, objects.Cursor{Value: "c", Set: true}))
+}
+
+// indexing claims a tweet, or an instruction.
+func indexing(m *objects.SharedMemory) objects.IndexingClaim {
+	c, err := m.Scans.ClaimIndexing(ctx, nil)
+	Check(err)
+	return c
+}
+
+// aMoment is briefly for what takes a context.
+func aMoment(f func(c context.Context) error) func(func(string)) {
+	return func(func(string)) { briefly(f) }
 }

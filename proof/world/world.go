@@ -5,6 +5,7 @@ package world
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"github.com/aotf/sharedmem/shm"
@@ -19,14 +20,20 @@ type Operation struct {
 	Stage func(t testing.TB, processes int) (segment string)
 	// Attach returns what is to be killed. It tells ack what it has finished.
 	Attach func(segment string) (run func(ack func(string)))
+	// Survive, if not nil, starts the work of another process on the same objects.
+	// leave ends it, and tells Audit where the things are that it made.
+	Survive func(t testing.TB, segment string) (leave func() (acks map[string]bool))
 	// Audit attaches after the death, sweeps, verifies, and takes everything out:
 	// all that was acknowledged is there exactly once, nothing is owned by the
 	// dead, nothing has leaked.
 	Audit func(t testing.TB, segment string, acks map[string]bool)
 }
 
-// Operations are those on the bare objects and those on AOTF's tree.
-func Operations() []Operation { return append(shmOperations(), treeOperations()...) }
+// Operations are those on the bare objects, those on a segment as a whole, and
+// those on AOTF's tree.
+func Operations() []Operation {
+	return slices.Concat(objectOperations(), lifeOperations(), treeOperations())
+}
 
 // Find returns the operation of that name.
 func Find(name string) Operation {
@@ -39,7 +46,7 @@ func Find(name string) Operation {
 }
 
 // Jobs is the capacity of the world's arenas.
-const Jobs = 6
+const Jobs = 8
 
 // A Job is the record of the world.
 type Job struct {
@@ -83,6 +90,8 @@ type World struct {
 	Count  shm.Counters
 	Root   shm.Cell
 	Size   int
+
+	segment string
 }
 
 // Define is for shm.

@@ -1,0 +1,80 @@
+//go:build crashpoint
+
+package kill
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/shm"
+	"github.com/aotf/sharedmem/shm/shmtest"
+)
+
+func init() {
+	// operation SEGMENT OPERATION N: kill yourself at its N-th access.
+	shmtest.Register("operation", func(args []string) {
+		run := world.Find(args[1]).Attach(args[0])
+		crash(args[2], func() { run(say) })
+	})
+	// trace SEGMENT OPERATION: name the point of every access.
+	shmtest.Register("trace", func(args []string) {
+		run := world.Find(args[1]).Attach(args[0])
+		calm()
+		var mu sync.Mutex
+		var way []string
+		var step func(string)
+		step = func(point string) {
+			mu.Lock()
+			way = append(way, point)
+			mu.Unlock()
+			shm.AtAccess(1, step)
+		}
+		shm.AtAccess(1, step)
+		run(say)
+		shm.AtAccess(0, nil)
+		say("trace " + strings.Join(way, " "))
+		say("end")
+	})
+}
+
+func say(line string) { fmt.Println(line) }
+
+// crash runs f and kills the process at its n-th access.
+func crash(n string, f func()) {
+	os.Stderr = os.Stdout // where it says at which point
+	at, err := strconv.ParseInt(n, 10, 64)
+	world.Check(err)
+	calm()
+	shm.CrashAfter(at)
+	f()
+	shm.CrashAfter(0)
+	say("end")
+}
+
+// calm waits until every other goroutine of the process sleeps, so that the
+// accesses which count are those of what follows.
+func calm() {
+	buf := make([]byte, 1<<20)
+	for {
+		busy := 0
+		for _, g := range bytes.Split(buf[:runtime.Stack(buf, true)], []byte("\n\n")) {
+			head, _, _ := bytes.Cut(g, []byte("\n"))
+			switch {
+			case bytes.Contains(head, []byte("[running")), bytes.Contains(head, []byte("[runnable")):
+				busy++
+			case bytes.Contains(head, []byte("[syscall")) && !bytes.Contains(g, []byte(".waitMany")) && !bytes.Contains(g, []byte(".waitPlain")):
+				busy++
+			}
+		}
+		if busy == 1 {
+			return
+		}
+		runtime.Gosched()
+	}
+}

@@ -1,0 +1,74 @@
+//go:build crashpoint
+
+package kill
+
+import (
+	"flag"
+	"sync"
+	"testing"
+
+	"github.com/aotf/sharedmem/shm"
+)
+
+// ledger counts where children were killed.
+var ledger = &book{at: map[string]int{}}
+
+type book struct {
+	mu         sync.Mutex
+	at         map[string]int // kills by point
+	operations int
+	unsteady   int
+	accesses   int // of all operations
+	kills      int
+	doubles    int // kills of a recoverer after a kill
+}
+
+func (b *book) kill(point string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.at[point]++
+	b.kills++
+}
+
+func (b *book) operation(accesses int, steady bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.operations++
+	b.accesses += accesses
+	if !steady {
+		b.unsteady++
+	}
+}
+
+func (b *book) double() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.doubles++
+}
+
+// unreachable points are not killed at, and why.
+var unreachable = map[string]string{}
+
+// check fails when a point of any protocol was never killed at. A run of a part
+// of the campaigns cannot tell.
+func (b *book) check(t *testing.T) {
+	names := map[string]bool{}
+	for _, p := range shm.PointNames() {
+		names[p] = true
+		why, ok := unreachable[p]
+		switch {
+		case flag.Lookup("test.run").Value.String() != "":
+		case ok && b.at[p] > 0:
+			t.Errorf("point %s was killed at %d times, and the list says it cannot be: %s", p, b.at[p], why)
+		case !ok && b.at[p] == 0:
+			t.Errorf("point %s was never killed at", p)
+		}
+	}
+	for p := range b.at {
+		if !names[p] {
+			t.Errorf("killed at %q, which is no point", p)
+		}
+	}
+	t.Logf("%d operations (%d that wake goroutines of their own) with %d accesses; %d of %d points; %d kills, %d of them double",
+		b.operations, b.unsteady, b.accesses, len(b.at), len(names), b.kills, b.doubles)
+}
