@@ -53,7 +53,9 @@ func (s *scans) ClaimListing(ctx context.Context, w Worker, leg Leg, token int) 
 	}
 	bags := &s.m.tree.listing[leg]
 	may := func(_ shm.Ref[legRecord], rec *legRecord) bool {
-		return rec.Blocks[token/64].Plain()&(1<<(token%64)) == 0
+		// A leg that all tokens are blocked from is for anybody to close: its lister
+		// was killed before he did.
+		return rec.Blocks[token/64].Plain()&(1<<(token%64)) == 0 || s.blocksAll(rec.Blocks[0].Plain(), rec.Blocks[1].Plain())
 	}
 	for {
 		var c shm.Claim[legRecord]
@@ -95,9 +97,20 @@ func (s *scans) ClaimListing(ctx context.Context, w Worker, leg Leg, token int) 
 			}
 			continue
 		}
+		if rec := c.Record(); s.blocksAll(rec.Blocks[0].Load(), rec.Blocks[1].Load()) {
+			if err := s.closeLeg(c, scanFailed|scanBlocked); err != nil && !errors.Is(err, ErrStale) {
+				return nil, err
+			}
+			continue
+		}
 		l.w.works(c.Ref().Uint64())
 		return l, nil
 	}
+}
+
+// blocksAll tells whether the two words of a leg's blocks name every token.
+func (s *scans) blocksAll(low, high uint64) bool {
+	return bits.OnesCount64(low)+bits.OnesCount64(high) >= s.m.Tokens()
 }
 
 func (l *listingClaim) Scan() ScanID     { return l.scan }
@@ -181,7 +194,7 @@ func (l *listingClaim) Blocked(ctx context.Context, token int) (bool, error) {
 	}
 	rec := l.c.Record()
 	rec.Blocks[token/64].Or(1 << (token % 64))
-	if bits.OnesCount64(rec.Blocks[0].Load())+bits.OnesCount64(rec.Blocks[1].Load()) >= l.s.m.Tokens() {
+	if l.s.blocksAll(rec.Blocks[0].Load(), rec.Blocks[1].Load()) {
 		return false, l.ended(l.s.closeLeg(l.c, scanFailed|scanBlocked))
 	}
 	return true, l.ended(l.bag.Put(l.c))
