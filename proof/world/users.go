@@ -99,6 +99,7 @@ var userSteps = []step{
 	{name: "release", ready: advance(objects.Step1, objects.WaitLinkFinder, func(c objects.UserClaim) error { return c.Release(ctx) })},
 	{name: "expire", alone: true, ready: func(m *objects.SharedMemory) func(func(string)) {
 		return func(ack func(string)) {
+			ack("expiring")
 			_, err := m.Users.Expire(ctx, 0)
 			Check(err)
 			for _, url := range []string{"one", "two", "three", "wait"} {
@@ -108,7 +109,8 @@ var userSteps = []step{
 	}},
 	{name: "expire-claimed", alone: true, ready: func(m *objects.SharedMemory) func(func(string)) {
 		claim(m, objects.Step1)
-		return func(func(string)) {
+		return func(ack func(string)) {
+			ack("expiring")
 			_, err := m.Users.Expire(ctx, 0)
 			Check(err)
 		}
