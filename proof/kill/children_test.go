@@ -22,6 +22,13 @@ func init() {
 		run := world.Find(args[1]).Attach(args[0])
 		crash(args[2], func() { run(say) })
 	})
+	// together SEGMENT OPERATION N: the same, when others are at work.
+	shmtest.Register("together", func(args []string) {
+		run := world.Find(args[1]).Attach(args[0])
+		say("ready")
+		_, _ = os.Stdin.Read(make([]byte, 3))
+		crash(args[2], func() { run(say) })
+	})
 	// trace SEGMENT OPERATION: name the point of every access.
 	shmtest.Register("trace", func(args []string) {
 		run := world.Find(args[1]).Attach(args[0])

@@ -25,6 +25,9 @@ func TestMain(m *testing.M) { shmtest.Main(m) }
 // TestKill is all campaigns, and then the ledger of what they have reached.
 func TestKill(t *testing.T) {
 	t.Run("alone", testAlone)
+	t.Run("survivors", testSurvivors)
+	t.Run("recoverer", testRecoverer)
+	t.Run("pairs", testPairs)
 	ledger.check(t)
 }
 

@@ -13,6 +13,13 @@ import (
 // staged is where the jobs of the usual state are.
 var staged = map[uint64]string{1: "todo", 2: "todo", 3: "picky", 4: "queue", 5: "settled", 6: "done"}
 
+// Stage makes a segment in the usual state, with these capacities where not the
+// usual ones. The operation "put" audits it.
+func Stage(t testing.TB, processes int, capacity map[string]int) string {
+	t.Helper()
+	return stage(t, processes, capacity, nil)
+}
+
 // stage makes a segment in the usual state, with more in it.
 func stage(t testing.TB, processes int, capacity map[string]int, more func(testing.TB, *World)) string {
 	t.Helper()
