@@ -28,6 +28,7 @@ func TestKill(t *testing.T) {
 	t.Run("survivors", testSurvivors)
 	t.Run("recoverer", testRecoverer)
 	t.Run("pairs", testPairs)
+	t.Run("crowd", testCrowd)
 	ledger.check(t)
 }
 

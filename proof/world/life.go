@@ -55,12 +55,28 @@ func lifeOperations() []Operation {
 			some(w.Slots.TryAcquire)
 			some(w.Lock.TryLock)
 		}),
-		attached("stop", auditStopped, func(s *shm.Segment, _ *World, _ func(string)) { s.Stop() }),
+		attached("stop", auditUsual, func(s *shm.Segment, _ *World, _ func(string)) { s.Stop() }),
 		attached("remove-own", auditEmpty, func(s *shm.Segment, _ *World, _ func(string)) { Check(s.Remove()) }),
 		attached("sweep", auditUsual, func(s *shm.Segment, _ *World, _ func(string)) {
 			_, err := s.Sweep(ctx)
 			Check(err)
 		}),
+		// A record that found its ring full, and is put there later.
+		{Name: "sweep-full",
+			Stage: func(t testing.TB, processes int) string { return stage(t, processes, nil, crowdTodo) },
+			Audit: func(t testing.TB, segment string, acks map[string]bool) { audit(t, segment, acks, passHead) },
+			Attach: func(segment string) func(func(string)) {
+				w := &World{}
+				s, err := shm.Attach(segment, w, nil)
+				Check(err)
+				c, err := w.Todo.Take(job(w, 2))
+				Check(err)
+				Check(c.Release())
+				return func(func(string)) {
+					_, err := s.Sweep(ctx)
+					Check(err)
+				}
+			}},
 		attached("verify", auditUsual, func(s *shm.Segment, _ *World, _ func(string)) {
 			for range s.Verify() {
 			}
@@ -143,13 +159,6 @@ func stageStopped(t testing.TB, processes int) string {
 	s.Stop()
 	Must(t, s.Close())
 	return name
-}
-
-// auditStopped is the usual audit: nobody is attached any more, so the segment
-// starts again.
-func auditStopped(t testing.TB, name string, acks map[string]bool) {
-	t.Helper()
-	auditUsual(t, name, acks)
 }
 
 // auditEmpty checks a segment that was made, or made empty, or removed, or not
