@@ -20,7 +20,7 @@ type mutant struct {
 
 var mutants = []mutant{
 	{"what was posted into no slot stays there", "shm/sweep.go", "q.republish(posts, r)", "_, _ = q, posts", "alone/^put$"},
-	{"a put leaves the head behind", "shm/ring.go", "q.raiseHead(t)\n\t\t\tif w.cas(ptRingFill", "if w.cas(ptRingFill", "alone/^get$"},
+	{"a put leaves the head behind", "shm/ring.go", "if at+n > t || q.head_", "if true || q.head_", "alone/^get$"},
 	{"a launch that was decided is undone", "shm/sweep.go", "switch {\n\tcase mine.h.state() == New", "switch {\n\tcase true:\n\t\t_ = a.release(mine)\n\tcase mine.h.state() == New", "recoverer/processes=8"},
 	{"a launch forgets where to", "shm/index.go", "if to != nil {\n\t\tif err", "if to != nil && c.c.a == nil {\n\t\tif err", "recoverer/processes=8"},
 	{"permits of the dead stay taken", "shm/semaphore.go", "!s.c.lives(owner, g) &&", "false &&", "alone/^acquire$"},
