@@ -26,7 +26,7 @@ var mutants = []mutant{
 	{"permits of the dead stay taken", "shm/semaphore.go", "!s.c.lives(owner, g) &&", "!s.c.lives(owner, g) && false &&", "alone/^acquire$"},
 	{"blobs that nothing names stay", "shm/sweep.go", "!a.named(i, h) && a.retireUnnamed(i, h)", "false", "alone/^blob-swing$"},
 	{"what was retiring stays so", "shm/sweep.go", "case New, Owned, Retiring:\n\t\t\tif c.ownerGone", "case New, Owned:\n\t\t\tif c.ownerGone", "alone/^delete$"},
-	{"a record in a bag stays without its bit", "shm/sweep.go", "if !k.posted.has(ptSweepBit, i) {", "if false {", "alone/^bag-put$"},
+	{"a record in a bag stays without its bit", "shm/sweep.go", "if !q.bag.posted.has(ptSweepBit, i) {", "if false {", "alone/^bag-put$"},
 	{"a free record stays without its bit", "shm/sweep.go", "if !a.free.has(ptSweepBit, i) {", "if false {", "alone/^free-new$"},
 	{"what the dead had claimed is freed", "shm/sweep.go", "if h.state() == Owned && q != nil {", "if false {", "alone/^get$"},
 	{"a freed record stays in the index", "shm/records.go", "if a.index != nil {\n\t\tif err := a.index.remove", "if a.index != nil && a.n == 0 {\n\t\tif err := a.index.remove", "alone/^delete$"},
