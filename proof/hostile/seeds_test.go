@@ -1,0 +1,210 @@
+//go:build linux && (amd64 || arm64)
+
+package hostile
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/shm/shmtest"
+)
+
+// What one use of an image may cost.
+const (
+	budget     = 20 * time.Second // a use takes milliseconds
+	freeBytes  = 32 << 20         // allocated whatever the size of the file
+	timesBytes = 100              // and this many times its size
+)
+
+// bounded runs f within the budgets of time and memory. Overrun time ends the
+// process, with all stacks: nothing could go on.
+func bounded(what string, size int, f func()) error {
+	hang := time.AfterFunc(budget, func() {
+		buf := make([]byte, 1<<20)
+		fmt.Fprintf(os.Stderr, "%s: hangs\n%s\n", what, buf[:runtime.Stack(buf, true)])
+		os.Exit(3)
+	})
+	defer hang.Stop()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(freeBytes+timesBytes*size) {
+		return fmt.Errorf("%s: %d bytes allocated for a file of %d", what, n, size)
+	}
+	return nil
+}
+
+// A mutation is what a seed makes of one of the bases.
+func mutation(images map[string]*image, seed uint64) (which string, edits, fields []byte) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	which = bases[rng.IntN(len(bases))]
+	if rng.IntN(4) == 0 { // the description, and maybe words
+		for range 4 * (1 + rng.IntN(4)) {
+			fields = append(fields, byte(rng.IntN(256)))
+		}
+		if rng.IntN(2) == 0 {
+			return which, nil, fields
+		}
+	}
+	return which, images[which].randomEdits(rng), fields
+}
+
+// use is every use of one damaged image.
+func use(which, name string, size int) (c checker, err error) {
+	for _, u := range []struct {
+		what string
+		use  func()
+	}{
+		{"dump", func() { c.dump(name) }},
+		{"verify", func() { c.verify(name) }},
+		{"attach", func() { c.attach(which, name) }},
+		{"sweep", func() { c.sweep(which, name) }},
+	} {
+		if err := bounded(u.what, size, u.use); err != nil {
+			return c, err
+		}
+	}
+	return c, c.bad
+}
+
+// A seedReport is what a child tells at its end.
+type seedReport struct {
+	Areas  map[string]int // edits, by the kind of word
+	Errors map[string]int // typed errors
+	Texts  int            // changed descriptions
+	Shown  int            // of these, that could be opened
+}
+
+func (r *seedReport) add(x seedReport) {
+	for k, v := range x.Areas {
+		r.Areas[k] += v
+	}
+	for k, v := range x.Errors {
+		r.Errors[k] += v
+	}
+	r.Texts += x.Texts
+	r.Shown += x.Shown
+}
+
+func init() {
+	// seeds BASES NAME FROM TO STEP: try the mutations of these seeds, one after
+	// the other: the memory they allocate is measured.
+	shmtest.Register("seeds", func(args []string) {
+		images := map[string]*image{}
+		for _, which := range bases {
+			b, err := os.ReadFile(args[0] + "/" + which)
+			world.Check(err)
+			images[which] = newImage(b)
+		}
+		var n [3]uint64
+		for i := range n {
+			var err error
+			n[i], err = strconv.ParseUint(args[2+i], 10, 64)
+			world.Check(err)
+		}
+		r := seedReport{Areas: map[string]int{}, Errors: map[string]int{}}
+		for seed := n[0]; seed < n[1]; seed += n[2] {
+			fmt.Println("try", seed)
+			which, edits, fields := mutation(images, seed)
+			m := images[which]
+			world.Check(os.WriteFile(pathOf(args[1]), m.damaged(edits, fields).b, 0o600))
+			c, err := use(which, args[1], len(m.b))
+			if err != nil {
+				fmt.Println("bad", seed, err)
+			}
+			world.Check(os.Remove(pathOf(args[1])))
+			for e := edits; len(e) >= editSize; e = e[editSize:] {
+				k, _ := m.aim(e)
+				r.Areas[areaKinds[k]]++
+			}
+			for k, v := range c.seen {
+				r.Errors[k] += v
+			}
+			if len(fields) > 0 && len(edits) == 0 {
+				r.Texts++
+				r.Shown += c.shown
+			}
+			fmt.Println("did", seed)
+		}
+		b, err := json.Marshal(r)
+		world.Check(err)
+		fmt.Printf("end %s\n", b)
+	})
+}
+
+// No content of a segment crashes, hangs or fattens anybody.
+func TestSeeds(t *testing.T) {
+	from, to, children := uint64(0), uint64(2000), uint64(8) // most of the time is verify's, which sleeps
+	if full {
+		to = 100_000
+	}
+	if v := os.Getenv("PROOF_SEED"); v != "" {
+		n, err := strconv.ParseUint(v, 10, 64)
+		world.Must(t, err)
+		from, to, children = n, n+1, 1
+	} else if v := os.Getenv("PROOF_SEEDS"); v != "" { // how many
+		n, err := strconv.ParseUint(v, 10, 64)
+		world.Must(t, err)
+		to = n
+	}
+	folder := t.TempDir()
+	for _, which := range bases {
+		world.Must(t, os.WriteFile(folder+"/"+which, base(t, which), 0o600))
+	}
+	var ps []*shmtest.Process
+	for k := range children {
+		name := shmtest.Name(t)
+		t.Cleanup(func() { _ = os.Remove(pathOf(name)) })
+		ps = append(ps, shmtest.Child(t, "seeds", folder, name, fmt.Sprint(from+k), fmt.Sprint(to), fmt.Sprint(children)))
+	}
+	total := seedReport{Areas: map[string]int{}, Errors: map[string]int{}}
+	done := 0
+	for _, p := range ps {
+		trying, ended := "", false
+		for line, ok := p.Line(); ok; line, ok = p.Line() {
+			word, rest, _ := strings.Cut(line, " ")
+			switch word {
+			case "try":
+				trying = rest
+			case "did":
+				done++
+			case "end":
+				var r seedReport
+				world.Must(t, json.Unmarshal([]byte(rest), &r))
+				total.add(r)
+				ended = true
+			default:
+				t.Errorf("seed %s (again: PROOF_SEED)", rest)
+			}
+		}
+		if err := p.Wait(); err != nil || !ended {
+			t.Errorf("seed %s: the process died: %v (again: PROOF_SEED)", trying, err)
+		}
+	}
+	t.Logf("%d mutations, seeds %d to %d; edited words %v; %d changed descriptions, of which %d could be opened",
+		done, from, to-1, total.Areas, total.Texts, total.Shown)
+	for _, k := range slices.Sorted(maps.Keys(total.Errors)) {
+		t.Logf("%7d x %s", total.Errors[k], k)
+	}
+	if to-from > 500 {
+		for _, kind := range areaKinds {
+			if total.Areas[kind] == 0 {
+				t.Errorf("no %s was ever edited", kind)
+			}
+		}
+		if total.Shown == 0 {
+			t.Error("no changed description was ever opened")
+		}
+	}
+}
