@@ -38,7 +38,7 @@ func Attach(name string, app Definer, o *Options) (*Segment, error) {
 		return nil, errors.Join(err, file.close())
 	}
 	s.start(s.watch)
-	s.c.members.ring()
+	_ = s.c.guard(func() error { s.c.members.ring(); return nil }) // a file truncated by now is found by the watch
 	return s, nil
 }
 
