@@ -129,10 +129,13 @@ func checkFields(fields []Field, size, depth int) error {
 			n = f.Fields[0].Size
 		}
 		want, fixed := fieldSizes[f.Kind]
-		if f.Bits != "" {
+		if slices.Contains(bitKinds, f.Kind) {
 			want, fixed = fieldSizes[f.Bits]
+			fixed = fixed && slices.Contains(integerKinds, f.Bits)
 		}
 		switch {
+		case f.Bits != "" && !slices.Contains(bitKinds, f.Kind):
+			return fmt.Errorf("field %s: %s on %q", f.Name, f.Kind, f.Bits)
 		case !fixed && !slices.Contains(openKinds, f.Kind):
 			return fmt.Errorf("field %s: unknown kind %q", f.Name, f.Kind)
 		case f.Offset < 0 || f.Size < 1 || f.Offset > size || f.Size > size-f.Offset, f.Phase < 0 || f.Phase > maxPhase:
@@ -148,12 +151,15 @@ func checkFields(fields []Field, size, depth int) error {
 	return nil
 }
 
-// openKinds have no size of their own. Enum, flags and time stand on an integer.
-var openKinds = []string{"bytes", "text", "struct", "array"}
+var (
+	openKinds    = []string{"bytes", "text", "struct", "array"}  // have no size of their own
+	bitKinds     = []string{"enum", "flags", "time", "duration"} // stand on an integer
+	integerKinds = []string{"u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "word"}
+)
 
 var fieldSizes = map[string]int{
 	"bool": 1, "u8": 1, "i8": 1, "u16": 2, "i16": 2, "u32": 4, "i32": 4, "f32": 4, "addr": 16,
-	"u64": 8, "i64": 8, "f64": 8, "word": 8, "blob": 8, "ref": 8, "duration": 8,
+	"u64": 8, "i64": 8, "f64": 8, "word": 8, "blob": 8, "ref": 8,
 }
 
 // Objects returns the descriptions of all objects.
