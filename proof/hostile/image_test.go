@@ -44,8 +44,8 @@ func pathOf(name string) string { return filepath.Join(dir(), name) }
 
 // Words of the header page; docs/format.md has them all.
 const (
-	textAt, textLen, textSum = 6, 7, 8
-	pageWords, slotWords     = 512, 32
+	textAt, textLen, textSum, stateWord = 6, 7, 8, 32
+	pageWords, slotWords                = 512, 32
 )
 
 // An image is the content of a segment file.
