@@ -55,19 +55,29 @@ func (m *Image) load() error {
 }
 
 // attended opens any program's segment for retiring it, and proves by the
-// kernel that nobody is attached, unless forced.
+// kernel that nobody is attached, unless forced. The name is looked at under the
+// lock: whoever else removed or replaced the file had the lock before us, and the
+// name may lead to a new segment that is in use.
 func attended(path string, opt *Options, force bool) (*Segment, error) {
-	file, err := openFile(path, mmap.RDWR, opt.Mode)
-	if err != nil {
-		return nil, err
+	for {
+		file, err := openFile(path, mmap.RDWR, opt.Mode)
+		if err != nil {
+			return nil, err
+		}
+		if !file.lock(unix.F_WRLCK, lockAttached) && !force {
+			return nil, errors.Join(fmt.Errorf("%w: %s", ErrInUse, path), file.close())
+		}
+		if !file.named(path) {
+			if err := file.close(); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		s := newSegment(filepath.Base(path), path, file, opt)
+		s.c.mem = memory{file.m}
+		s.c.sleeper = newFutexSleeper()
+		return s, nil
 	}
-	if !file.lock(unix.F_WRLCK, lockAttached) && !force {
-		return nil, errors.Join(fmt.Errorf("%w: %s", ErrInUse, path), file.close())
-	}
-	s := newSegment(filepath.Base(path), path, file, opt)
-	s.c.mem = memory{file.m}
-	s.c.sleeper = newFutexSleeper()
-	return s, nil
 }
 
 // retire marks the segment so that every attached process lets go of it. What
@@ -198,7 +208,11 @@ func (s *Segment) replace(opt *Options, force bool) error {
 		return errors.Join(err, removeFile(next))
 	}
 	reach(ptRetired)
-	return os.Rename(next, s.path)
+	err = os.Rename(next, s.path)
+	if errors.Is(err, fs.ErrNotExist) { // a forced removal took both files
+		err = fmt.Errorf("%w: %s was removed while it was reset", ErrNotExist, s.path)
+	}
+	return err
 }
 
 // List returns the names of all segments in the directory, those that cannot be
