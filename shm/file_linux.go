@@ -43,7 +43,15 @@ func (s *segmentFile) lock(kind int16, at int64) bool {
 func (s *segmentFile) isFree(at int64) bool {
 	lk := unix.Flock_t{Type: unix.F_WRLCK, Whence: unix.SEEK_SET, Start: at, Len: 1}
 	err := unix.FcntlFlock(s.f.Fd(), unix.F_OFD_GETLK, &lk)
-	return err == nil && lk.Type == unix.F_UNLCK
+	return err == nil && lk.Type == unix.F_UNLCK && s.isOurs()
+}
+
+// isOurs tells whether the descriptor still leads to our file. A program that
+// closes descriptors which are not its own lets the kernel give the number to
+// another file, whose locks say nothing about anybody's life.
+func (s *segmentFile) isOurs() bool {
+	var st unix.Stat_t
+	return unix.Fstat(int(s.f.Fd()), &st) == nil && st.Ino == s.ino && st.Dev == s.dev
 }
 
 func (s *segmentFile) tryRegister(i uint32) bool { return s.lock(unix.F_WRLCK, lockSlots+2*int64(i)) }
