@@ -12,6 +12,7 @@ import (
 
 	"github.com/aotf/sharedmem/objects"
 	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/shm"
 	"github.com/aotf/sharedmem/shm/shmtest"
 )
 
@@ -24,13 +25,31 @@ func init() {
 	// mess BASE SEGMENT: leave as much half done as one process can, and wait.
 	shmtest.Register("mess", func(args []string) {
 		if args[0] == "world" {
-			world.Mess(args[1])
+			messWorld(args[1])
 		} else {
 			messTree(args[1])
 		}
 		fmt.Println("done")
 		select {}
 	})
+}
+
+// messWorld adds to the world's mess what is published and has blobs.
+func messWorld(segment string) {
+	w := &world.World{}
+	_, err := shm.Attach(segment, w, nil)
+	world.Check(err)
+	j, err := w.Jobs.TryNew()
+	world.Check(err)
+	world.Check(j.SetBlob(&w.Data, &j.Record().Data, []byte(strings.Repeat("d", 60))))
+	world.Check(w.Todo.TryPut(j))
+	n, err := w.Named.TryNew()
+	world.Check(err)
+	n.Record().Key = world.KeyOf("settled")
+	world.Check(n.SetBlob(&w.Data, &n.Record().Data, []byte(strings.Repeat("n", 200))))
+	_, _, err = w.ByName.Insert(n, nil)
+	world.Check(err)
+	world.Mess(segment)
 }
 
 // messTree leaves a claim of every kind, a launched request and scan, a barrier

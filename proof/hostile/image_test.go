@@ -60,7 +60,7 @@ type area []int
 
 // areaKinds are the kinds of words, each a place of its own for damage.
 var areaKinds = []string{"header page", "registry", "description", "event", "record header", "free bitmap", "ticket",
-	"record", "ring position", "ring slot", "bag bitmap", "index control", "index entry", "permit", "counter", "cell"}
+	"record", "blob head", "blob field", "ring position", "ring slot", "bag bitmap", "index control", "index entry", "permit", "counter", "cell"}
 
 func newImage(b []byte) *image {
 	m := &image{b: b, areas: make([][]area, len(areaKinds))}
@@ -120,6 +120,15 @@ func (m *image) addObject(o shm.Object) {
 			at += line + up(n, line)
 		}
 		m.add("record", at, end-at, 1)
+		size := up(o.Record.Size, 64) / 8
+		for p := at; p < end; p += size {
+			if o.Holder {
+				m.add("blob head", p, 2, 1)
+			}
+			for _, word := range blobFields(o.Record.Fields, 0) {
+				m.add("blob field", p+word, 1, 1)
+			}
+		}
 	case shm.KindRing:
 		m.add("ring position", at+line, 2*line, line)
 		m.add("ring slot", at+3*line, end-at-3*line, 1)
@@ -137,6 +146,19 @@ func (m *image) addObject(o shm.Object) {
 	case shm.KindCell:
 		m.add("cell", at, 1, 1)
 	}
+}
+
+// blobFields returns the words of a record that name blobs, but for arrays.
+func blobFields(fields []shm.Field, base int) (words []int) {
+	for _, f := range fields {
+		switch f.Kind {
+		case "blob":
+			words = append(words, (base+f.Offset)/8)
+		case "struct":
+			words = append(words, blobFields(f.Fields, base+f.Offset)...)
+		}
+	}
+	return words
 }
 
 func (m *image) word(i int) uint64   { return binary.LittleEndian.Uint64(m.b[8*i:]) }
