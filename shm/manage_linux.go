@@ -101,7 +101,13 @@ func (s *Segment) retire() error {
 // ErrInUse while a process is attached; with force, the attached get ErrRetired.
 // ErrNotExist when there is none, ErrNotSegment when it is something else. Killed in between: it is retired and still
 // there, for the next Remove.
-func Remove(name string, o *Options, force bool) error {
+func Remove(name string, o *Options, force bool) error { return remove(name, o, force, false) }
+
+// removeRetired is Remove for what a killed Remove or Reset has left. What is not
+// retired stays: it has taken the name since the caller looked.
+func removeRetired(name string, o *Options) error { return remove(name, o, false, true) }
+
+func remove(name string, o *Options, force, onlyRetired bool) error {
 	opt := o.filled()
 	path, err := opt.path(name)
 	if err != nil {
@@ -111,12 +117,23 @@ func Remove(name string, o *Options, force bool) error {
 	if err != nil {
 		return err
 	}
+	if onlyRetired && !s.isRetired() {
+		return s.file.close()
+	}
 	// Force removes a segment that is corrupt, but never a file that is none.
 	if err := s.retire(); err != nil && (!force || errors.Is(err, ErrNotSegment)) {
 		return errors.Join(fmt.Errorf("%s: %w", path, err), s.file.close())
 	}
 	reach(ptRetired)
 	return errors.Join(removeSideFiles(path), removeFile(path), s.file.close())
+}
+
+func (s *Segment) isRetired() (yes bool) {
+	_ = guard(s.c.mem, func() error {
+		yes = s.c.mem.words(0, headSize/8)[headState].load(ptSegmentState) == segmentRetired
+		return nil
+	})
+	return yes
 }
 
 func removeFile(path string) error {

@@ -8,6 +8,8 @@ func Inspect(name string, o *Options) (*Image, error) { return nil, ErrUnsupport
 // Remove returns ErrUnsupported on this system.
 func Remove(name string, o *Options, force bool) error { return ErrUnsupported }
 
+func removeRetired(name string, o *Options) error { return ErrUnsupported }
+
 // Reset returns ErrUnsupported on this system.
 func Reset(name string, o *Options, force bool) error { return ErrUnsupported }
 

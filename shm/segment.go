@@ -102,7 +102,7 @@ func Open(name string, app Definer, o *Options) (*Segment, error) {
 		s, err := Attach(name, app, o)
 		if errors.Is(err, ErrRetired) {
 			// Maybe whoever retired it was killed before it took the name away.
-			if e := Remove(name, o, false); errors.Is(e, ErrInUse) {
+			if e := removeRetired(name, o); errors.Is(e, ErrInUse) {
 				time.Sleep(10 * time.Millisecond)
 			} else if e != nil && !errors.Is(e, ErrNotExist) {
 				return nil, errors.Join(err, e)
