@@ -266,3 +266,66 @@ func TestEarlierBootCanGo(t *testing.T) {
 	world.Must(t, err)
 	world.Must(t, again.Remove())
 }
+
+// A starter that found a retired segment removed what lay under the name by the
+// time it had decided to: a new segment with work in it. (Our own bug, of the kind
+// that iceoryx2 had.)
+func TestStarterRemovesOnlyTheRetired(t *testing.T) {
+	long := 2 * time.Second
+	if full {
+		long = 30 * time.Second
+	}
+	w := &world.World{}
+	name := shmtest.Name(t)
+	s, err := shm.Create(name, w, nil)
+	world.Must(t, err)
+	world.Must(t, s.Close())
+	var ps []*shmtest.Process
+	for range 2 {
+		p := shmtest.Child(t, "opener", name)
+		p.Want("ready")
+		ps = append(ps, p)
+	}
+	resets := 0
+	for end := time.Now().Add(long); time.Now().Before(end); {
+		if err := shm.Reset(name, nil, false); errors.Is(err, shm.ErrInUse) {
+			continue
+		} else if err != nil {
+			t.Fatalf("after %d resets: %v", resets, err)
+		}
+		resets++
+		w := &world.World{}
+		s, err := shm.Attach(name, w, nil)
+		if err != nil {
+			t.Fatalf("reset number %d: %v", resets, err)
+		}
+		post(w)
+		world.Must(t, s.Close())
+		w = &world.World{}
+		if s, err = shm.Attach(name, w, nil); err != nil || w.Todo.Len() != 1 {
+			t.Fatalf("reset number %d: the job is gone: %v", resets, err)
+		}
+		world.Must(t, s.Close())
+	}
+	for _, p := range ps {
+		p.Kill()
+	}
+	t.Logf("%d resets", resets)
+	if resets == 0 {
+		t.Error("nothing happened")
+	}
+}
+
+func init() {
+	shmtest.Register("opener", func(args []string) {
+		fmt.Println("ready")
+		for {
+			s, err := shm.Open(args[0], &world.World{}, nil)
+			if err == nil {
+				world.Check(s.Close())
+			} else if !told(err) {
+				panic(err)
+			}
+		}
+	})
+}
