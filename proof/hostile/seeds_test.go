@@ -4,6 +4,7 @@ package hostile
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -19,11 +20,12 @@ import (
 	"github.com/aotf/sharedmem/shm/shmtest"
 )
 
-// What one use of an image may cost.
+// What one use of an image may cost. A use takes milliseconds.
+var budget = 20 * time.Second
+
 const (
-	budget     = 20 * time.Second // a use takes milliseconds
-	freeBytes  = 32 << 20         // allocated whatever the size of the file
-	timesBytes = 100              // and this many times its size
+	freeBytes  = 32 << 20 // allocated whatever the size of the file
+	timesBytes = 100      // and this many times its size
 )
 
 // bounded runs f within the budgets of time and memory. Overrun time ends the
@@ -98,7 +100,7 @@ func (r *seedReport) add(x seedReport) {
 }
 
 func init() {
-	// seeds BASES NAME FROM TO STEP: try the mutations of these seeds, one after
+	// seeds BASES NAME FROM TO STEP FAULT: try the mutations of these seeds, one after
 	// the other: the memory they allocate is measured.
 	shmtest.Register("seeds", func(args []string) {
 		images := map[string]*image{}
@@ -120,6 +122,9 @@ func init() {
 			m := images[which]
 			world.Check(os.WriteFile(pathOf(args[1]), m.damaged(edits, fields).b, 0o600))
 			c, err := use(which, args[1], len(m.b))
+			if args[5] != "" {
+				err = inject(args[5])
+			}
 			if err != nil {
 				fmt.Println("bad", seed, err)
 			}
@@ -143,21 +148,9 @@ func init() {
 	})
 }
 
-// No content of a segment crashes, hangs or fattens anybody.
-func TestSeeds(t *testing.T) {
-	from, to, children := uint64(0), uint64(2000), uint64(8) // most of the time is verify's, which sleeps
-	if full {
-		to = 100_000
-	}
-	if v := os.Getenv("PROOF_SEED"); v != "" {
-		n, err := strconv.ParseUint(v, 10, 64)
-		world.Must(t, err)
-		from, to, children = n, n+1, 1
-	} else if v := os.Getenv("PROOF_SEEDS"); v != "" { // how many
-		n, err := strconv.ParseUint(v, 10, 64)
-		world.Must(t, err)
-		to = n
-	}
+// try lets children try the seeds, and returns what they did and what was wrong.
+func try(t *testing.T, from, to, children uint64, fault string) (total seedReport, done int, bad []string) {
+	t.Helper()
 	folder := t.TempDir()
 	for _, which := range bases {
 		world.Must(t, os.WriteFile(folder+"/"+which, base(t, which), 0o600))
@@ -166,10 +159,9 @@ func TestSeeds(t *testing.T) {
 	for k := range children {
 		name := shmtest.Name(t)
 		t.Cleanup(func() { _ = os.Remove(pathOf(name)) })
-		ps = append(ps, shmtest.Child(t, "seeds", folder, name, fmt.Sprint(from+k), fmt.Sprint(to), fmt.Sprint(children)))
+		ps = append(ps, shmtest.Child(t, "seeds", folder, name, fmt.Sprint(from+k), fmt.Sprint(to), fmt.Sprint(children), fault))
 	}
-	total := seedReport{Areas: map[string]int{}, Errors: map[string]int{}}
-	done := 0
+	total = seedReport{Areas: map[string]int{}, Errors: map[string]int{}}
 	for _, p := range ps {
 		trying, ended := "", false
 		for line, ok := p.Line(); ok; line, ok = p.Line() {
@@ -185,12 +177,63 @@ func TestSeeds(t *testing.T) {
 				total.add(r)
 				ended = true
 			default:
-				t.Errorf("seed %s (again: PROOF_SEED)", rest)
+				bad = append(bad, rest)
 			}
 		}
 		if err := p.Wait(); err != nil || !ended {
-			t.Errorf("seed %s: the process died: %v (again: PROOF_SEED)", trying, err)
+			bad = append(bad, fmt.Sprintf("%s: the process died: %v", trying, err))
 		}
+	}
+	return total, done, bad
+}
+
+// inject does in the place of a use what no use may do.
+func inject(fault string) error {
+	var c checker
+	switch fault {
+	case "panic":
+		panic("injected")
+	case "hang":
+		budget = time.Second
+		return bounded(fault, 1000, func() { select {} })
+	case "memory":
+		return bounded(fault, 1000, func() { sink = make([]byte, 2*freeBytes) })
+	case "untyped error":
+		c.ok(fault, errors.New("injected"))
+	}
+	return c.bad
+}
+
+var sink []byte
+
+// Each of the four wrongs is noticed; PROOF_FULL=1 runs TestMutants besides.
+func TestOracles(t *testing.T) {
+	for fault, want := range map[string]string{"panic": "exit status 2", "hang": "exit status 3",
+		"memory": "bytes allocated", "untyped error": "injected"} {
+		if _, _, bad := try(t, 0, 1, 1, fault); len(bad) != 1 || !strings.Contains(bad[0], want) {
+			t.Errorf("%s: noticed %q", fault, bad)
+		}
+	}
+}
+
+// No content of a segment crashes, hangs or fattens anybody.
+func TestSeeds(t *testing.T) {
+	from, to, children := uint64(0), uint64(2000), uint64(8) // most of the time is verify's, which sleeps
+	if full {
+		to = 100_000
+	}
+	if v := os.Getenv("PROOF_SEED"); v != "" {
+		n, err := strconv.ParseUint(v, 10, 64)
+		world.Must(t, err)
+		from, to, children = n, n+1, 1
+	} else if v := os.Getenv("PROOF_SEEDS"); v != "" { // how many
+		n, err := strconv.ParseUint(v, 10, 64)
+		world.Must(t, err)
+		to = n
+	}
+	total, done, bad := try(t, from, to, children, "")
+	for _, line := range bad {
+		t.Errorf("seed %s (again: PROOF_SEED)", line)
 	}
 	t.Logf("%d mutations, seeds %d to %d; edited words %v; %d changed descriptions, of which %d could be opened",
 		done, from, to-1, total.Areas, total.Texts, total.Shown)

@@ -193,8 +193,13 @@ func TestZombieRefusesRestart(t *testing.T) {
 	world.Must(t, p.Cmd.Process.Kill()) // and no Wait
 	eventually(t, "the child is a zombie", func() bool { return state(p.Cmd.Process.Pid) == "Z" })
 	again := &world.World{}
-	s, err := shm.Attach(s.Name(), again, nil)
-	world.Must(t, err)
+	eventually(t, "its last thread has ended", func() bool {
+		var err error
+		if s, err = shm.Attach(s.Name(), again, nil); err != nil && !errors.Is(err, shm.ErrFull) {
+			t.Fatal(err)
+		}
+		return err == nil
+	})
 	defer s.Close()
 	comesBack(t, again)
 	if state(p.Cmd.Process.Pid) != "Z" {
