@@ -1,0 +1,328 @@
+//go:build crashpoint
+
+package stop
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/shm"
+)
+
+type claim = shm.Claim[world.Job]
+
+// bare are others on the bare objects. They use up every record, permit and key
+// that is free, put what they made through every queue, and free it; what they
+// meet of others goes back where it was.
+type bare struct {
+	*meter
+	t      *testing.T
+	s      *shm.Segment
+	w      *world.World
+	child  int // the stopped process's slot
+	serial uint64
+	gentle bool // leave the records of others in their bags
+}
+
+// mine and above are the numbers of our own jobs.
+const mine = 1000
+
+func newBare(t *testing.T, m *meter, s *shm.Segment, w *world.World, child int) *bare {
+	return &bare{m, t, s, w, child, mine, false}
+}
+
+func (b *bare) segment() *shm.Segment { return b.s }
+func (b *bare) close()                { world.Must(b.t, b.s.Close()) }
+
+// do makes a call that must succeed at once.
+func (b *bare) do(what string, f func() error) {
+	b.t.Helper()
+	if err := b.call(b.t, what, f); err != nil {
+		b.t.Fatalf("at %s: %s: %v", b.point, what, err)
+	}
+}
+
+// get makes a call that finds something, or none of it.
+func get[T any](b *bare, what string, none error, f func() (T, error)) (x T, ok bool) {
+	b.t.Helper()
+	err := b.call(b.t, what, func() (err error) { x, err = f(); return err })
+	if err != nil && !errors.Is(err, none) {
+		b.t.Fatalf("at %s: %s: %v", b.point, what, err)
+	}
+	return x, err == nil
+}
+
+// free counts the free records, by their headers.
+func free(a *shm.Arena[world.Job]) int {
+	n := a.Cap()
+	for range a.All() {
+		n--
+	}
+	return n
+}
+
+func (b *bare) cycle(midway func()) {
+	b.t.Helper()
+	b.jobs(midway)
+	b.named(midway)
+	b.contend()
+	b.permits()
+}
+
+// alloc takes every free record: not one may be out of reach.
+func (b *bare) alloc(a *shm.Arena[world.Job]) (cs []claim) {
+	b.t.Helper()
+	for range free(a) {
+		var c claim
+		b.do("new", func() (err error) { c, err = a.TryNew(); return err })
+		b.serial++
+		c.Record().Number = b.serial
+		cs = append(cs, c)
+	}
+	if _, ok := get(b, "new when full", shm.ErrFull, a.TryNew); ok {
+		b.t.Errorf("at %s: a record more than there are", b.point)
+	}
+	return cs
+}
+
+func (b *bare) jobs(midway func()) {
+	b.t.Helper()
+	w := b.w
+	cs := b.alloc(&w.Jobs)
+	midway()
+	for i, c := range cs {
+		b.do("blob", func() error {
+			return c.SetBlob(&w.Data, &c.Record().Data, fmt.Append(nil, "blob of ", c.Record().Number))
+		})
+		put := []func(claim) error{w.Todo.TryPut, w.Done.TryPut, w.Picky.Put, w.Urgent.Put}[(i+int(b.serial))%4]
+		b.do("put", func() error { return put(c) })
+	}
+	midway()
+	for r := range w.Jobs.All() {
+		var j world.Job
+		get(b, "load", shm.ErrGone, func() (shm.Status, error) { return w.Jobs.Load(r, &j) })
+	}
+	b.round("todo", &w.Jobs, w.Todo.TryGet, w.Todo.TryPut)
+	b.round("done", &w.Jobs, w.Done.TryGet, w.Done.TryPut)
+	var match func(shm.Ref[world.Job], *world.Job) bool
+	if b.gentle {
+		match = func(_ shm.Ref[world.Job], j *world.Job) bool { return j.Number >= mine }
+	}
+	b.round("picky", &w.Jobs, func() (claim, error) { return w.Picky.TryGet(match) }, w.Picky.Put)
+	b.round("urgent", &w.Jobs, func() (claim, error) { return w.Urgent.TryGet(match) }, w.Urgent.Put)
+}
+
+// round takes everything out of a queue, frees our own, and puts the others back
+// in their order. All that waits is found, but for one record that the stopped
+// process is handing over at this instant.
+func (b *bare) round(queue string, a *shm.Arena[world.Job], take func() (claim, error), put func(claim) error) {
+	b.t.Helper()
+	waiting, handed := 0, 0
+	for r, st := range a.All() {
+		if st.State() == shm.Posted && st.Queue() == queue {
+			var j world.Job
+			if _, err := a.Load(r, &j); err == nil && b.gentle && j.Number < mine && queue != "todo" && queue != "done" {
+				continue
+			}
+			waiting++
+			if st.Process() == b.child {
+				handed++
+			}
+		}
+	}
+	var cs []claim
+	for {
+		c, ok := get(b, "get", shm.ErrEmpty, take)
+		if !ok {
+			break
+		}
+		cs = append(cs, c)
+	}
+	switch missing := waiting - len(cs); {
+	case missing < 0 || missing > min(1, handed):
+		b.t.Errorf("at %s: %s: got %d of %d, %d of them posted by the stopped process", b.point, queue, len(cs), waiting, handed)
+	case missing > 0:
+		b.hide(queue)
+	}
+	for _, c := range cs {
+		switch n := c.Record().Number; {
+		case n < mine:
+			b.do("put back", func() error { return put(c) })
+		default:
+			text, err := b.w.Data.Append(nil, c.Record().Data)
+			if want := fmt.Sprint("blob of ", n); err != nil || a == &b.w.Jobs && string(text) != want {
+				b.t.Errorf("at %s: %q (%v), want %q", b.point, text, err, want)
+			}
+			b.do("free", c.Free)
+		}
+	}
+}
+
+// named puts named records through index and queue, and renews the one that was
+// there.
+func (b *bare) named(midway func()) {
+	b.t.Helper()
+	w := b.w
+	for i, c := range b.alloc(&w.Named) {
+		key := world.KeyOf(fmt.Sprint("own ", c.Record().Number))
+		c.Record().Key = key
+		b.do("insert", func() error {
+			if i == 0 {
+				held, _, inserted, err := w.ByName.InsertHeld(c)
+				if err == nil && !inserted {
+					return errors.New("a key of our own exists")
+				}
+				if err == nil {
+					err = held.Free()
+				}
+				return err
+			}
+			_, inserted, err := w.ByName.Insert(c, &w.Queue)
+			if err == nil && !inserted {
+				return errors.New("a key of our own exists")
+			}
+			return err
+		})
+		if b.has(key) != (i > 0) {
+			b.t.Errorf("at %s: lookup of %s", b.point, key.Name[:8])
+		}
+	}
+	midway()
+	var back []claim
+	for {
+		c, ok := get(b, "get named", shm.ErrEmpty, w.Queue.TryGet)
+		if !ok {
+			break
+		}
+		key, n := c.Record().Key, c.Record().Number
+		if n < mine && key != world.KeyOf("k") {
+			back = append(back, c)
+			continue
+		}
+		if !b.has(key) {
+			b.t.Errorf("at %s: queued, and not found", b.point)
+		}
+		b.retire(c.Ref(), c.Settle)
+		if b.has(key) {
+			b.t.Errorf("at %s: retired, and found", b.point)
+		}
+		if n < mine {
+			b.do("renew", func() error { return b.insert(key, n) })
+			break // behind it come only those that we put there
+		}
+	}
+	for _, c := range back {
+		b.do("put named back", func() error { return w.Queue.TryPut(c) })
+	}
+	b.ownNamed()
+}
+
+// ownNamed ends what named left in the queue.
+func (b *bare) ownNamed() {
+	b.t.Helper()
+	for r, st := range b.w.Named.All() {
+		var j world.Job
+		if _, err := b.w.Named.Load(r, &j); err != nil || j.Number < mine || st.State() != shm.Posted {
+			continue
+		}
+		var c claim
+		b.do("take", func() (err error) { c, err = b.w.Queue.Take(r); return err })
+		b.retire(r, c.Settle)
+	}
+}
+
+func (b *bare) retire(r shm.Ref[world.Job], settle func() error) {
+	b.t.Helper()
+	b.do("settle", settle)
+	var c claim
+	b.do("retire", func() (err error) { c, err = b.w.Named.Retire(r); return err })
+	b.do("free named", c.Free)
+}
+
+func (b *bare) insert(key world.Key, n uint64) error {
+	c, err := b.w.Named.TryNew()
+	if err != nil {
+		return err
+	}
+	c.Record().Key, c.Record().Number = key, n
+	_, inserted, err := b.w.ByName.Insert(c, &b.w.Queue)
+	if err == nil && !inserted {
+		err = errors.New("exists")
+	}
+	return err
+}
+
+func (b *bare) has(key world.Key) (ok bool) {
+	b.do("lookup", func() (err error) { _, ok, err = b.w.ByName.Lookup(key); return err })
+	return ok
+}
+
+// contend launches the keys that operations launch: whoever is stopped in it, the
+// answer comes at once, and it is exact.
+func (b *bare) contend() {
+	b.t.Helper()
+	for _, name := range []string{"new", "held", "k"} {
+		if free(&b.w.Named) == 0 {
+			return
+		}
+		key := world.KeyOf(name)
+		old, had, err := b.w.ByName.Lookup(key)
+		world.Must(b.t, err)
+		st, _ := b.w.Named.Stat(old)
+		had = had && st.State() != shm.Retiring // who retires holds nobody up
+		var r shm.Ref[world.Job]
+		var inserted bool
+		b.do("contend", func() error {
+			c, err := b.w.Named.TryNew()
+			if err != nil {
+				return err
+			}
+			c.Record().Key = key
+			r, inserted, err = b.w.ByName.Insert(c, nil)
+			return err
+		})
+		if now, ok, err := b.w.ByName.Lookup(key); err != nil || !ok || now != r || inserted == had {
+			b.t.Errorf("at %s: key %s was there: %v; inserted %v: %v; found %v: %v, %v",
+				b.point, name, had, r, inserted, now, ok, err)
+		}
+		if inserted {
+			b.retire(r, func() error { return nil })
+		}
+	}
+}
+
+func (b *bare) permits() {
+	b.t.Helper()
+	var ps []shm.Permit
+	for range b.w.Slots.Free() {
+		b.do("acquire", func() error {
+			p, err := b.w.Slots.TryAcquire()
+			ps = append(ps, p)
+			return err
+		})
+	}
+	if _, ok := get(b, "acquire", shm.ErrEmpty, b.w.Slots.TryAcquire); ok {
+		b.t.Errorf("at %s: a permit more than there are", b.point)
+	}
+	held := world.Used(b.s, "lock") > 0
+	p, ok := get(b, "lock", shm.ErrEmpty, b.w.Lock.TryLock)
+	if ok == held {
+		b.t.Errorf("at %s: lock held %v, taken %v", b.point, held, ok)
+	}
+	if ok {
+		ps = append(ps, p)
+	}
+	for _, p := range ps {
+		b.do("release", p.Release)
+	}
+	b.w.Count.Add(0, 1)
+}
+
+func (m *meter) hide(queue string) {
+	if m.hidden == nil {
+		m.hidden = map[string]bool{}
+	}
+	m.hidden[queue] = true
+}

@@ -1,0 +1,343 @@
+//go:build crashpoint
+
+// Package stop stops every operation at every access to a shared word. While a
+// process is stopped there, others work on the same objects; then it goes on, or
+// is killed where it stands.
+package stop
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/shm"
+	"github.com/aotf/sharedmem/shm/shmtest"
+)
+
+func TestMain(m *testing.M) { shmtest.Main(m) }
+
+var ctx = context.Background()
+
+// stopAt makes the calling goroutine stop the process at the n-th access from now
+// on, and say so. It is shm.StopAfter for one goroutine: where the housekeeping
+// of the opening stands is left to chance, and it must not be what stops first,
+// while the operation runs on. A stopped child must not outlive a test that was
+// killed.
+func stopAt(n string) {
+	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
+	v, err := strconv.ParseInt(n, 10, 64)
+	world.Check(err)
+	own := goroutine()
+	var stop func(point string)
+	stop = func(point string) {
+		if !bytes.Equal(own, goroutine()) {
+			shm.AtAccess(1, stop)
+			return
+		}
+		runtime.LockOSThread() // the signal is for this thread: it stops before its next instruction
+		defer runtime.UnlockOSThread()
+		fmt.Println("stop at", point)
+		_, _, _ = syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(os.Getpid()), uintptr(syscall.Gettid()), uintptr(syscall.SIGSTOP))
+	}
+	shm.AtAccess(v, stop)
+}
+
+// finished says so, and stays alive until the test has looked at everything.
+func finished() {
+	shm.AtAccess(0, nil)
+	fmt.Println("end")
+	bufio.NewScanner(os.Stdin).Scan()
+}
+
+func init() {
+	// op SEGMENT OPERATION N: stop at the N-th access of the operation.
+	shmtest.Register("op", func(args []string) {
+		run := world.Find(args[1]).Attach(args[0])
+		stopAt(args[2])
+		run(func(line string) { fmt.Println(line) })
+		finished()
+	})
+}
+
+// A stopped child stands at one of its points.
+type child struct {
+	*shmtest.Process
+	t     *testing.T
+	point string // "" when it went through without a stop
+	acks  map[string]bool
+}
+
+// start runs a child until it has stopped or said "end".
+func start(t *testing.T, f string, args ...string) *child {
+	c := &child{Process: shmtest.Child(t, f, args...), t: t, acks: map[string]bool{}}
+	if c.toEnd() {
+		return c
+	}
+	c.waitState("T")
+	return c
+}
+
+// toEnd reads what the child says until its end, or a stop.
+func (c *child) toEnd() (ended bool) {
+	c.t.Helper()
+	for {
+		line, ok := c.Line()
+		if !ok {
+			c.t.Fatalf("the child ended before it had finished: %v", c.Wait())
+		}
+		if point, stopped := strings.CutPrefix(line, "stop at "); stopped {
+			c.point = point
+			return false
+		}
+		c.acks[line] = true
+		if line == "end" {
+			return true
+		}
+	}
+}
+
+// waitState waits until the kernel says that every thread of the child is in the
+// state.
+func (c *child) waitState(state string) {
+	c.t.Helper()
+	for limit := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Microsecond) {
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", c.Cmd.Process.Pid))
+		world.Must(c.t, err)
+		all := len(files) > 0
+		for _, f := range files {
+			b, _ := os.ReadFile(f)
+			_, rest, _ := strings.Cut(string(b), ") ")
+			all = all && strings.HasPrefix(rest, state)
+		}
+		if all {
+			return
+		}
+		if time.Now().After(limit) {
+			c.t.Fatalf("the child does not come into state %s", state)
+		}
+	}
+}
+
+func (c *child) signal(s syscall.Signal) {
+	c.t.Helper()
+	world.Must(c.t, c.Cmd.Process.Signal(s))
+}
+
+// slot is the child's place in the registry.
+func (c *child) slot(s *shm.Segment) int {
+	for _, p := range s.Processes() {
+		if p.PID == c.Cmd.Process.Pid {
+			return p.Slot
+		}
+	}
+	return -1 // it has not joined yet, or has left
+}
+
+// claims are what a registry slot owns.
+func claims(s *shm.Segment, slot int) (list []string) {
+	for _, c := range s.Claims() {
+		if c.Process == slot {
+			list = append(list, fmt.Sprintf("%+v", c))
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// A company is the others: a second process that works while one is stopped.
+type company interface {
+	segment() *shm.Segment
+	// cycle does everything once and leaves things as it found them. midway is
+	// called in between.
+	cycle(midway func())
+	close()
+}
+
+// open attaches to a segment of either kind.
+func open(t *testing.T, m *meter, op, name string, c *child) company {
+	w := &world.World{}
+	s, err := shm.Attach(name, w, nil)
+	if err == nil {
+		b := newBare(t, m, s, w, c.slot(s))
+		// It tries once for one record in a bag, and is right to say that there is
+		// none when another had it at that instant.
+		b.gentle = op == "bag"
+		return b
+	}
+	if !errors.Is(err, shm.ErrLayout) {
+		t.Fatal(err)
+	}
+	return newTree(t, m, name)
+}
+
+// A campaign counts what was done.
+type campaign struct {
+	meter
+	stops, kills, wraps int
+	points              map[string]int
+	waited              map[string]int // points at which a post waited for its stopped poster
+}
+
+func (k *campaign) log(t *testing.T) {
+	t.Logf("%d stops at %d points, %d killed there, %d operations of others meanwhile, %d wraps driven",
+		k.stops, len(k.points), k.kills, k.calls, k.wraps)
+	if len(k.waited) > 0 {
+		t.Logf("a post waited for its poster at: %v", k.waited)
+	}
+	if k.stops == 0 || k.calls == 0 {
+		t.Error("nothing was stopped, or nobody worked meanwhile")
+	}
+}
+
+// stride is how much of the points is taken: all with PROOF_FULL=1, otherwise
+// every n-th, beginning at a random one.
+func stride(t *testing.T, n int) (first, step int) {
+	if os.Getenv("PROOF_FULL") != "" {
+		return 1, 1
+	}
+	seed := uint64(time.Now().UnixNano())
+	if s := os.Getenv("PROOF_SEED"); s != "" {
+		var err error
+		seed, err = strconv.ParseUint(s, 10, 64)
+		world.Must(t, err)
+	}
+	t.Logf("every %d. point: PROOF_FULL=1 takes all, PROOF_SEED=%d these", n, seed)
+	return 1 + rand.New(rand.NewPCG(seed, 0)).IntN(n), n
+}
+
+func TestStop_Operations(t *testing.T) {
+	k := &campaign{points: map[string]int{}, waited: map[string]int{}}
+	first, step := stride(t, 8)
+	for _, op := range world.Operations() {
+		ok := t.Run("op="+op.Name, func(t *testing.T) {
+			for n := first; ; n += step {
+				if !t.Run(fmt.Sprint("at=", n), func(t *testing.T) { k.goOn(t, op, n) }) {
+					t.FailNow()
+				}
+				if k.point == "" {
+					return
+				}
+			}
+		})
+		if !ok {
+			break
+		}
+	}
+	k.log(t)
+}
+
+// goOn stops a child at its n-th access, lets others work, and lets it go on.
+func (k *campaign) goOn(t *testing.T, op world.Operation, n int) {
+	name := op.Stage(t, 64)
+	c := start(t, "op", name, op.Name, fmt.Sprint(n))
+	o := open(t, &k.meter, op.Name, name, c)
+	k.work(t, o, c)
+	if c.point != "" {
+		if tiny {
+			k.wraps += drive(t, name, o)
+		}
+		c.signal(syscall.SIGCONT)
+		if !c.toEnd() {
+			t.Fatal("stopped twice")
+		}
+	}
+	shmtest.Verify(t, o.segment())
+	o.close()
+	c.Kill()
+	op.Audit(t, name, c.acks)
+}
+
+// work lets others work while the child is stopped, and checks that what it has
+// stays its own.
+func (k *campaign) work(t *testing.T, o company, c *child) {
+	t.Helper()
+	k.point = c.point
+	if c.point == "" {
+		return
+	}
+	k.stops++
+	k.points[c.point]++
+	s := o.segment()
+	slot := c.slot(s)
+	has := claims(s, slot)
+	for _, k.mode = range []string{steps, sleeps} {
+		o.cycle(func() {})
+	}
+	k.mode = ""
+	for q := range k.hidden {
+		k.waited[c.point]++
+		t.Logf("at %s: a post to %s waits for its poster", c.point, q)
+	}
+	clear(k.hidden)
+	sweptNothing(t, s)
+	if now := claims(s, slot); !slices.Equal(has, now) {
+		t.Errorf("the stopped process had %v and has %v", has, now)
+	}
+	if now := c.slot(s); now != slot {
+		t.Errorf("the stopped process was in slot %d and is in %d", slot, now)
+	}
+}
+
+// sweptNothing sweeps. What a stopped process owns is not touched; a blob that it
+// had replaced, and not freed yet, may go, and a bit it had not set yet may be set.
+func sweptNothing(t *testing.T, s *shm.Segment) {
+	t.Helper()
+	blobs := func() (n int) {
+		for _, o := range s.Stats().Objects {
+			if strings.HasPrefix(o.Name, "data-") || strings.HasPrefix(o.Name, "blobs-") {
+				n += o.Used
+			}
+		}
+		return n
+	}
+	before := blobs()
+	r, err := s.Sweep(t.Context())
+	world.Must(t, err)
+	if r.Freed != before-blobs() || r.Freed > 1 {
+		t.Errorf("swept while nobody was dead: %+v", r)
+	}
+	r.Freed, r.Hints = 0, 0
+	if r != (shm.Report{}) {
+		t.Errorf("swept while nobody was dead: %+v", r)
+	}
+}
+
+// A process that is killed where it stands stopped leaves what any death leaves.
+func TestStop_ThenKill(t *testing.T) {
+	k := &campaign{points: map[string]int{}, waited: map[string]int{}}
+	first, step := stride(t, 24)
+	for _, op := range world.Operations() {
+		t.Run("op="+op.Name, func(t *testing.T) {
+			for n := first; ; n += step {
+				name := op.Stage(t, 64)
+				c := start(t, "op", name, op.Name, fmt.Sprint(n))
+				o := open(t, &k.meter, op.Name, name, c)
+				k.work(t, o, c)
+				c.Kill()
+				k.kills++
+				o.close()
+				op.Audit(t, name, c.acks)
+				if t.Failed() {
+					t.Fatalf("at %d: %s", n, c.point)
+				}
+				if c.point == "" {
+					return
+				}
+			}
+		})
+	}
+	k.log(t)
+}
