@@ -92,7 +92,8 @@ func crash(p point, w *uint64) {
 	}
 	n := seen.Add(1)
 	h := armed.Load()
-	if h == nil || h.at != n && h.name != p.String() || !armed.CompareAndSwap(h, nil) {
+	// Not n == h.at: another goroutine may have counted while the hook was armed.
+	if h == nil || h.at > n || h.at == 0 && h.name != p.String() || !armed.CompareAndSwap(h, nil) {
 		return
 	}
 	h.run(p.String())
