@@ -5,6 +5,7 @@ package stop
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/aotf/sharedmem/proof/world"
@@ -23,14 +24,15 @@ type bare struct {
 	w      *world.World
 	child  int // the stopped process's slot
 	serial uint64
-	gentle bool // leave the records of others in their bags
+	gentle bool // leave the records of others in their bags, and the lock
+	seen   map[shm.Ref[world.Job]]bool
 }
 
 // mine and above are the numbers of our own jobs.
 const mine = 1000
 
 func newBare(t *testing.T, m *meter, s *shm.Segment, w *world.World, child int) *bare {
-	return &bare{m, t, s, w, child, mine, false}
+	return &bare{meter: m, t: t, s: s, w: w, child: child, serial: mine, seen: map[shm.Ref[world.Job]]bool{}}
 }
 
 func (b *bare) segment() *shm.Segment { return b.s }
@@ -71,15 +73,67 @@ func (b *bare) cycle(midway func()) {
 	b.permits()
 }
 
+func (b *bare) nudge(object string) {
+	b.t.Helper()
+	w := b.w
+	if object == "named" || object == "by-name" || object == "queue" {
+		if c, ok := get(b, "new", shm.ErrFull, w.Named.TryNew); ok {
+			b.serial++
+			c.Record().Number = b.serial
+			c.Record().Key = ownKey(rand.Uint64())
+			b.do("insert", func() error { _, _, err := w.ByName.Insert(c, &w.Queue); return err })
+			b.queued()
+			b.contend()
+		}
+		return
+	}
+	c, ok := get(b, "new", shm.ErrFull, w.Jobs.TryNew)
+	if !ok {
+		b.cycle(func() {})
+		return
+	}
+	b.serial++
+	c.Record().Number = b.serial
+	size := 16
+	if object == "data-256" {
+		size = 200
+	}
+	switch object {
+	case "jobs":
+		b.do("free", c.Free)
+		return
+	case "data-64", "data-256":
+		b.do("blob", func() error { return c.SetBlob(&w.Data, &c.Record().Data, make([]byte, size)) })
+		b.do("free", c.Free)
+		return
+	}
+	b.do("blob", func() error {
+		return c.SetBlob(&w.Data, &c.Record().Data, fmt.Append(nil, "blob of ", c.Record().Number))
+	})
+	put := map[string]func(claim) error{"todo": w.Todo.TryPut, "done": w.Done.TryPut, "picky": w.Picky.Put, "urgent": w.Urgent.Put}[object]
+	b.do("put", func() error { return put(c) })
+	b.rounds()
+}
+
+// ownKey is one of a few, so that few buckets of the index are turned round.
+func ownKey(n uint64) world.Key { return world.KeyOf(fmt.Sprint("own ", n%8)) }
+
 // alloc takes every free record: not one may be out of reach.
 func (b *bare) alloc(a *shm.Arena[world.Job]) (cs []claim) {
 	b.t.Helper()
-	for range free(a) {
+	n := free(a)
+	for n > 1 && b.mode == "" && rand.IntN(2) == 0 {
+		n-- // totals of all kinds, when driving
+	}
+	for range n {
 		var c claim
 		b.do("new", func() (err error) { c, err = a.TryNew(); return err })
 		b.serial++
 		c.Record().Number = b.serial
 		cs = append(cs, c)
+	}
+	if b.mode == "" {
+		return cs
 	}
 	if _, ok := get(b, "new when full", shm.ErrFull, a.TryNew); ok {
 		b.t.Errorf("at %s: a record more than there are", b.point)
@@ -104,14 +158,25 @@ func (b *bare) jobs(midway func()) {
 		var j world.Job
 		get(b, "load", shm.ErrGone, func() (shm.Status, error) { return w.Jobs.Load(r, &j) })
 	}
+	b.rounds()
+}
+
+func (b *bare) rounds() {
+	b.t.Helper()
+	w := b.w
 	b.round("todo", &w.Jobs, w.Todo.TryGet, w.Todo.TryPut)
 	b.round("done", &w.Jobs, w.Done.TryGet, w.Done.TryPut)
-	var match func(shm.Ref[world.Job], *world.Job) bool
-	if b.gentle {
-		match = func(_ shm.Ref[world.Job], j *world.Job) bool { return j.Number >= mine }
+	b.round("picky", &w.Jobs, func() (claim, error) { return w.Picky.TryGet(b.match) }, w.Picky.Put)
+	b.round("urgent", &w.Jobs, func() (claim, error) { return w.Urgent.TryGet(b.match) }, w.Urgent.Put)
+}
+
+// match takes all, or, when gentle, our own; then it notes what else it sees.
+func (b *bare) match(r shm.Ref[world.Job], j *world.Job) bool {
+	if b.gentle && j.Number < mine {
+		b.seen[r] = true
+		return false
 	}
-	b.round("picky", &w.Jobs, func() (claim, error) { return w.Picky.TryGet(match) }, w.Picky.Put)
-	b.round("urgent", &w.Jobs, func() (claim, error) { return w.Urgent.TryGet(match) }, w.Urgent.Put)
+	return true
 }
 
 // round takes everything out of a queue, frees our own, and puts the others back
@@ -120,12 +185,8 @@ func (b *bare) jobs(midway func()) {
 func (b *bare) round(queue string, a *shm.Arena[world.Job], take func() (claim, error), put func(claim) error) {
 	b.t.Helper()
 	waiting, handed := 0, 0
-	for r, st := range a.All() {
+	for _, st := range a.All() {
 		if st.State() == shm.Posted && st.Queue() == queue {
-			var j world.Job
-			if _, err := a.Load(r, &j); err == nil && b.gentle && j.Number < mine && queue != "todo" && queue != "done" {
-				continue
-			}
 			waiting++
 			if st.Process() == b.child {
 				handed++
@@ -133,6 +194,7 @@ func (b *bare) round(queue string, a *shm.Arena[world.Job], take func() (claim, 
 		}
 	}
 	var cs []claim
+	clear(b.seen)
 	for {
 		c, ok := get(b, "get", shm.ErrEmpty, take)
 		if !ok {
@@ -140,7 +202,7 @@ func (b *bare) round(queue string, a *shm.Arena[world.Job], take func() (claim, 
 		}
 		cs = append(cs, c)
 	}
-	switch missing := waiting - len(cs); {
+	switch missing := waiting - len(cs) - len(b.seen); {
 	case missing < 0 || missing > min(1, handed):
 		b.t.Errorf("at %s: %s: got %d of %d, %d of them posted by the stopped process", b.point, queue, len(cs), waiting, handed)
 	case missing > 0:
@@ -166,7 +228,7 @@ func (b *bare) named(midway func()) {
 	b.t.Helper()
 	w := b.w
 	for i, c := range b.alloc(&w.Named) {
-		key := world.KeyOf(fmt.Sprint("own ", c.Record().Number))
+		key := ownKey(c.Record().Number)
 		c.Record().Key = key
 		b.do("insert", func() error {
 			if i == 0 {
@@ -190,19 +252,29 @@ func (b *bare) named(midway func()) {
 		}
 	}
 	midway()
-	var back []claim
+	b.queued()
+}
+
+// queued empties the queue of named records, ends our own, renews the one whose
+// key is k, and puts the others back.
+func (b *bare) queued() {
+	b.t.Helper()
+	var cs []claim
 	for {
-		c, ok := get(b, "get named", shm.ErrEmpty, w.Queue.TryGet)
+		c, ok := get(b, "get named", shm.ErrEmpty, b.w.Queue.TryGet)
 		if !ok {
 			break
 		}
+		cs = append(cs, c)
+	}
+	for _, c := range cs {
 		key, n := c.Record().Key, c.Record().Number
-		if n < mine && key != world.KeyOf("k") {
-			back = append(back, c)
-			continue
-		}
 		if !b.has(key) {
 			b.t.Errorf("at %s: queued, and not found", b.point)
+		}
+		if n < mine && key != world.KeyOf("k") {
+			b.do("put named back", func() error { return b.w.Queue.TryPut(c) })
+			continue
 		}
 		b.retire(c.Ref(), c.Settle)
 		if b.has(key) {
@@ -210,26 +282,7 @@ func (b *bare) named(midway func()) {
 		}
 		if n < mine {
 			b.do("renew", func() error { return b.insert(key, n) })
-			break // behind it come only those that we put there
 		}
-	}
-	for _, c := range back {
-		b.do("put named back", func() error { return w.Queue.TryPut(c) })
-	}
-	b.ownNamed()
-}
-
-// ownNamed ends what named left in the queue.
-func (b *bare) ownNamed() {
-	b.t.Helper()
-	for r, st := range b.w.Named.All() {
-		var j world.Job
-		if _, err := b.w.Named.Load(r, &j); err != nil || j.Number < mine || st.State() != shm.Posted {
-			continue
-		}
-		var c claim
-		b.do("take", func() (err error) { c, err = b.w.Queue.Take(r); return err })
-		b.retire(r, c.Settle)
 	}
 }
 
@@ -306,13 +359,14 @@ func (b *bare) permits() {
 	if _, ok := get(b, "acquire", shm.ErrEmpty, b.w.Slots.TryAcquire); ok {
 		b.t.Errorf("at %s: a permit more than there are", b.point)
 	}
-	held := world.Used(b.s, "lock") > 0
-	p, ok := get(b, "lock", shm.ErrEmpty, b.w.Lock.TryLock)
-	if ok == held {
-		b.t.Errorf("at %s: lock held %v, taken %v", b.point, held, ok)
-	}
-	if ok {
-		ps = append(ps, p)
+	if held := world.Used(b.s, "lock") > 0; held || !b.gentle {
+		p, ok := get(b, "lock", shm.ErrEmpty, b.w.Lock.TryLock)
+		if ok == held {
+			b.t.Errorf("at %s: lock held %v, taken %v", b.point, held, ok)
+		}
+		if ok {
+			ps = append(ps, p)
+		}
 	}
 	for _, p := range ps {
 		b.do("release", p.Release)
