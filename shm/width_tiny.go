@@ -7,7 +7,7 @@ package shm
 // refuses the segments of others, and they its.
 const (
 	lifeBits    = 3
-	turnBits    = 3
+	turnBits    = 4 // more than a lap of a ring of 8 slots: see publish
 	lapBits     = 3
 	versionBits = 4
 	hintBits    = 2
