@@ -34,11 +34,9 @@ var ctx = context.Background()
 // stopAt makes the calling goroutine stop the process at the n-th access from now
 // on, and say so. It is shm.StopAfter for one goroutine: the housekeeping of the
 // opening must not be what stops, while the operation runs on. So it waits until
-// that is quiet. A stopped child must not outlive a test that was killed.
+// that is quiet.
 func stopAt(n string) {
-	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
-	v, err := strconv.ParseInt(n, 10, 64)
-	world.Check(err)
+	mortal()
 	for busy := true; busy; {
 		quiet := make(chan bool, 1)
 		shm.AtAccess(1, func(string) { quiet <- false })
@@ -49,15 +47,29 @@ func stopAt(n string) {
 		}
 	}
 	own := goroutine()
-	shm.AtAccess(v, func(point string) {
-		if !bytes.Equal(own, goroutine()) {
-			return // once a second it is not quiet; the test tries again
+	shm.AtAccess(integer(n), func(point string) {
+		if bytes.Equal(own, goroutine()) { // once a second it is not quiet; the test tries again
+			stopHere(point)
 		}
-		runtime.LockOSThread() // the signal is for this thread: it stops before its next instruction
-		defer runtime.UnlockOSThread()
-		fmt.Println("stop at", point)
-		_, _, _ = syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(os.Getpid()), uintptr(syscall.Gettid()), uintptr(syscall.SIGSTOP))
 	})
+}
+
+func stopHere(point string) {
+	runtime.LockOSThread() // the signal is for this thread: it stops before its next instruction
+	defer runtime.UnlockOSThread()
+	fmt.Println("stop at", point)
+	_, _, _ = syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(os.Getpid()), uintptr(syscall.Gettid()), uintptr(syscall.SIGSTOP))
+}
+
+// mortal ends the process with the test: a stopped one would stay for ever.
+func mortal() {
+	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
+}
+
+func integer(s string) int64 {
+	v, err := strconv.ParseInt(s, 10, 64)
+	world.Check(err)
+	return v
 }
 
 // finished says so, and stays alive until the test has looked at everything.
@@ -228,6 +240,11 @@ func stride(t *testing.T, n int) (first, step int) {
 // each runs the test for every point, until nothing stops any more.
 func (k *campaign) each(t *testing.T, first, step int, run func(t *testing.T, n int)) {
 	through, stops := 0, k.stops
+	defer func() {
+		if step == 1 && k.stops == stops {
+			t.Error("nothing was stopped")
+		}
+	}()
 	for n := first; through < 3; n += step {
 		if !t.Run(fmt.Sprint("at=", n), func(t *testing.T) { run(t, n) }) {
 			t.FailNow()
@@ -237,9 +254,6 @@ func (k *campaign) each(t *testing.T, first, step int, run func(t *testing.T, n 
 		} else if through++; through < 3 {
 			n -= step // surely?
 		}
-	}
-	if k.stops == stops {
-		t.Error("nothing was stopped")
 	}
 }
 
@@ -272,7 +286,7 @@ func (k *campaign) goOn(t *testing.T, op world.Operation, n int) {
 			t.Fatal("stopped twice")
 		}
 	}
-	shmtest.Verify(t, o.segment())
+	harmless(t, o.segment())
 	o.close()
 	c.Kill()
 	op.Audit(t, name, c.acks)
@@ -333,6 +347,17 @@ func sweptNothing(t *testing.T, s *shm.Segment) {
 	if r != want || r.Freed > 1 {
 		t.Errorf("swept while nobody was dead: %+v, want %+v", r, want)
 	}
+}
+
+// harmless checks what a process left that was stopped and has gone on. Tiny
+// counts of a bitmap may have come round, and a free bit be lost by that: a sweep
+// restores it, and finds nothing else to do.
+func harmless(t *testing.T, s *shm.Segment) {
+	t.Helper()
+	if tiny {
+		sweptNothing(t, s)
+	}
+	shmtest.Verify(t, s)
 }
 
 // A process that is killed where it stands stopped leaves what any death leaves.
