@@ -259,7 +259,7 @@ func (k *campaign) each(t *testing.T, first, step int, run func(t *testing.T, n 
 
 func TestStop_Operations(t *testing.T) {
 	k := &campaign{points: map[string]int{}, waited: map[string]int{}}
-	first, step := stride(t, 8)
+	first, step := stride(t, 12)
 	for _, op := range world.Operations() {
 		ok := t.Run("op="+op.Name, func(t *testing.T) {
 			k.each(t, first, step, func(t *testing.T, n int) { k.goOn(t, op, n) })
@@ -363,7 +363,7 @@ func harmless(t *testing.T, s *shm.Segment) {
 // A process that is killed where it stands stopped leaves what any death leaves.
 func TestStop_ThenKill(t *testing.T) {
 	k := &campaign{points: map[string]int{}, waited: map[string]int{}}
-	first, step := stride(t, 24)
+	first, step := stride(t, 32)
 	for _, op := range world.Operations() {
 		t.Run("op="+op.Name, func(t *testing.T) {
 			k.each(t, first, step, func(t *testing.T, n int) {

@@ -38,7 +38,7 @@ func init() {
 // he goes on, he does no harm.
 func TestStop_Sweeper(t *testing.T) {
 	k := &campaign{points: map[string]int{}, waited: map[string]int{}}
-	first, step := stride(t, 8)
+	first, step := stride(t, 16)
 	stage := world.Find("put")
 	recovered := 0
 	k.each(t, first, step, func(t *testing.T, n int) {

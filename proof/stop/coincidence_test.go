@@ -1,0 +1,135 @@
+//go:build crashpoint && tinywidth
+
+package stop
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/shm"
+	"github.com/aotf/sharedmem/shm/shmtest"
+)
+
+// The negative controls: a stalled step is hurt when exactly so many events pass
+// that the word it is about to change has its old value again, and by no other
+// number. With the real widths that takes 2^24 laps of a ring, less up to one,
+// and 2^30 steps of a bucket.
+
+// two openings of a segment.
+func two(t *testing.T) (a, b *world.World) {
+	t.Helper()
+	name := shmtest.Name(t)
+	a, b = &world.World{}, &world.World{}
+	s, err := shm.Create(name, a, nil)
+	world.Must(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	s, err = shm.Attach(name, b, nil)
+	world.Must(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	return a, b
+}
+
+// A put stands before it fills its slot, while the ring moves on by n positions.
+// When its slot is empty in a lap of the same number, and the tail is not there,
+// the record comes into a slot ahead of the tail: it waits until as many more
+// records were put.
+func TestCoincidence_RingFill(t *testing.T) {
+	const slots, laps = 8, 8
+	harmed := 0
+	for n := range 2*slots*laps + slots {
+		a, b := two(t)
+		c, err := a.Jobs.TryNew()
+		world.Must(t, err)
+		shm.AtPoint("ring.fill", func() {
+			x, err := b.Jobs.TryNew()
+			world.Must(t, err)
+			for range n {
+				world.Must(t, b.Todo.TryPut(x))
+				x, err = b.Todo.TryGet()
+				world.Must(t, err)
+			}
+			world.Must(t, x.Free())
+		})
+		world.Must(t, a.Todo.TryPut(c))
+		_, err = a.Todo.TryGet()
+		harm := errors.Is(err, shm.ErrEmpty)
+		if used := (n + slots - 1) / slots; harm != (n > 0 && used%laps == 0 && n%(slots*laps) != 0) {
+			t.Errorf("%d positions: harm %v (%v)", n, harm, err)
+		}
+		if harm {
+			harmed++
+		}
+	}
+	if harmed == 0 {
+		t.Error("no total did harm: this could not see an error of a wrap")
+	}
+	t.Logf("%d of %d totals did harm", harmed, 2*slots*laps+slots)
+}
+
+// An insert stands before its decision, while its bucket makes n steps, and its
+// key is inserted by another. When the version is the same again, there are two
+// records of one key.
+func TestCoincidence_Insert(t *testing.T) {
+	const versions = 16
+	harmed := 0
+	for extra := range 2*versions/4 + 1 {
+		a, b := two(t)
+		key := world.KeyOf("key")
+		mate := bucketMate(t, a, key)
+		c, err := a.Named.TryNew()
+		world.Must(t, err)
+		c.Record().Key = key
+		insert := func(k world.Key) shm.Ref[world.Job] {
+			c, err := b.Named.TryNew()
+			world.Must(t, err)
+			c.Record().Key = k
+			r, inserted, err := b.ByName.Insert(c, nil)
+			world.Must(t, err)
+			if !inserted {
+				t.Fatal("exists")
+			}
+			return r
+		}
+		shm.AtPoint("index.insert", func() {
+			insert(key)
+			m := insert(mate)
+			for range extra {
+				r, err := b.Named.Retire(m)
+				world.Must(t, err)
+				world.Must(t, r.Free())
+				m = insert(mate)
+			}
+		})
+		_, harm, err := a.ByName.Insert(c, nil)
+		world.Must(t, err)
+		steps := 4 + 4*extra // an insert and a delete are two each
+		if harm != (steps%versions == 0) {
+			t.Errorf("%d steps: a second record of the key: %v", steps, harm)
+		}
+		if harm {
+			harmed++
+		}
+	}
+	if harmed == 0 {
+		t.Error("no total did harm: this could not see an error of a wrap")
+	}
+}
+
+// bucketMate finds a key on the same bucket: looking for both touches one line.
+func bucketMate(t *testing.T, w *world.World, key world.Key) world.Key {
+	t.Helper()
+	for i := range 10000 {
+		mate := world.KeyOf(fmt.Sprint("mate ", i))
+		lines := shm.CountLines(func() {
+			_, _, _ = w.ByName.Lookup(key)
+			_, _, _ = w.ByName.Lookup(mate)
+		})
+		if lines == 1 {
+			return mate
+		}
+	}
+	t.Fatal("no key on the same bucket")
+	return key
+}
