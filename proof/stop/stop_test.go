@@ -294,7 +294,7 @@ func (k *campaign) goOn(t *testing.T, op world.Operation, n int) {
 
 // handingOver are the points between the header and the slot, or the bit: only
 // there a record that is posted waits for its stopped poster.
-var handingOver = []string{"post", "ring.tail", "ring.slot", "ring.head", "ring.head.move", "ring.header", "ring.fill", "bag.bit"}
+var handingOver = []string{"post", "sweep.post", "ring.tail", "ring.slot", "ring.head", "ring.head.move", "ring.header", "ring.fill", "bag.bit"}
 
 // work lets others work while the child is stopped, and checks that what it has
 // stays its own.
