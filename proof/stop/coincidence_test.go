@@ -32,9 +32,9 @@ func two(t *testing.T) (a, b *world.World) {
 }
 
 // A put stands before it fills its slot, while the ring moves on by n positions.
-// When its slot is empty in a lap of the same number, and the tail is not there,
-// the record comes into a slot ahead of the tail: it waits until as many more
-// records were put.
+// When its slot was filled last in a lap of the same number, by the same record in
+// a post of the same number, and the tail is not there, the record comes into a
+// slot ahead of the tail: it waits until as many more records were put.
 func TestCoincidence_RingFill(t *testing.T) {
 	const slots, laps = 8, 8
 	harmed := 0
@@ -42,14 +42,18 @@ func TestCoincidence_RingFill(t *testing.T) {
 		a, b := two(t)
 		c, err := a.Jobs.TryNew()
 		world.Must(t, err)
-		shm.AtPoint("ring.fill", func() {
-			x, err := b.Jobs.TryNew()
-			world.Must(t, err)
+		x, err := b.Jobs.TryNew()
+		world.Must(t, err)
+		round := func(n int) {
 			for range n {
 				world.Must(t, b.Todo.TryPut(x))
 				x, err = b.Todo.TryGet()
 				world.Must(t, err)
 			}
+		}
+		round(slots) // every slot has been filled once
+		shm.AtPoint("ring.fill", func() {
+			round(n)
 			world.Must(t, x.Free())
 		})
 		world.Must(t, a.Todo.TryPut(c))
