@@ -109,7 +109,7 @@ var halfDone = []struct {
 		world.Check(err)
 		_ = c.Free()
 	}, "is 1 free"},
-	{"ring.clear", func(w *world.World) { _, _ = w.Todo.TryGet() }, "is 2 todo"},
+	{"ring.head.move", func(w *world.World) { _, _ = w.Todo.TryGet() }, "is 2 todo"},
 	{"bag.move", func(w *world.World) {
 		c, err := w.Picky.TryGet(nil)
 		world.Check(err)
