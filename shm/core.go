@@ -22,6 +22,7 @@ type core struct {
 	seed     uint64                // of this segment's key hashes
 	lost     atomic.Pointer[error] // why this opening can go on no longer: name or memory gone
 	adopting bool                  // joining a dead process's slot; see adopt
+	foreign  bool                  // bound without the program; see SweepSegment
 
 	objects []object
 	arenas  [maxArenas + 1]*arena

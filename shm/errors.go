@@ -19,6 +19,7 @@ var (
 	ErrOwner       = errors.New("shm: segment belongs to another user")
 	ErrMode        = errors.New("shm: segment may be written by more users than the mode allows: chmod it")
 	ErrInUse       = errors.New("shm: processes are attached to the segment: end them, or use force")
+	ErrUnused      = errors.New("shm: no process is attached to the segment")
 	ErrBoot        = errors.New("shm: segment is of an earlier boot: remove it")
 	ErrUnsupported = errors.New("shm: shared segments need Linux on amd64 or arm64; private ones work on every 64-bit system")
 	ErrCapacity    = errors.New("shm: bad capacity")

@@ -240,31 +240,36 @@ func (m *Image) Records(name string) iter.Seq2[Record, error] {
 func (m *Image) records(a *arena, yield func(Record, error) bool) {
 	dst := make([]uint64, a.size8)
 	for i := range a.n {
-		for range 10 {
-			h := header(a.head(i).load(ptLoadHeader))
-			if h.state() == Free || h.state() >= numStates {
-				break
-			}
-			clear(dst)
-			phase := a.phase(h)
-			if h.state() == New && a.index == nil {
-				phase = -1 // nothing is published
-			}
-			for _, s := range a.published(max(phase, 0)) {
-				copyWords(dst[s.at:s.at+s.n], a.rec(i)[s.at:s.at+s.n])
-			}
-			if header(a.head(i).load(ptLoadAgain)) != h {
-				continue
-			}
-			st := Status{h, &m.c}
-			rec := Record{makeRef(a.id, h, i).String(), h.state().String(), st.Queue(), st.Process(), st.Attempt(), nil}
-			rec.Values = fieldValues(a.obj.Record.Fields, asBytes(dst), phase, m.c.blobText)
-			if !yield(rec, nil) {
-				return
-			}
-			break
+		if rec, ok := m.record(a, i, dst); ok && !yield(rec, nil) {
+			return
 		}
 	}
+}
+
+// record reads one record; ok is false when it is free, or changes too fast.
+func (m *Image) record(a *arena, i uint32, dst []uint64) (rec Record, ok bool) {
+	for range 10 {
+		h := header(a.head(i).load(ptLoadHeader))
+		if h.state() == Free || h.state() >= numStates {
+			return rec, false
+		}
+		clear(dst)
+		phase := a.phase(h)
+		if h.state() == New && a.index == nil {
+			phase = -1 // nothing is published
+		}
+		for _, s := range a.published(max(phase, 0)) {
+			copyWords(dst[s.at:s.at+s.n], a.rec(i)[s.at:s.at+s.n])
+		}
+		if header(a.head(i).load(ptLoadAgain)) != h {
+			continue
+		}
+		st := Status{h, &m.c}
+		rec = Record{makeRef(a.id, h, i).String(), h.state().String(), st.Queue(), st.Process(), st.Attempt(), nil}
+		rec.Values = fieldValues(a.obj.Record.Fields, asBytes(dst), phase, m.c.blobText)
+		return rec, true
+	}
+	return rec, false
 }
 
 // Counters returns the sums of a Counters object, in the order of its names.

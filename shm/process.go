@@ -58,7 +58,7 @@ func (c *core) join(k *segmentFile) error {
 	}
 	// No free slot. A dead one will do, if we put back first what its process
 	// left: after a crash of everybody, nobody else is there to do it.
-	if k != nil && c.judgeAll(k) {
+	if k != nil && !c.foreign && c.judgeAll(k) {
 		for i := range c.nslots {
 			if c.joinSlot(k, i, slotDead) {
 				c.adopt()
@@ -213,6 +213,8 @@ type Process struct {
 	Joined  time.Duration `json:"joined"`            // since boot
 	Waiting string        `json:"waiting,omitempty"` // the object whose event it waited for last
 	Self    bool          `json:"self,omitempty"`
+	// Namespace is the PID namespace in which PID has its meaning, 0 unknown.
+	Namespace uint64 `json:"pid_namespace"`
 }
 
 // A Death is the last one on a slot of the registry.
@@ -249,7 +251,8 @@ func (c *core) processes() (list []Process) {
 		copyWords(name, s[slotName:slotName+8])
 		list = append(list, Process{
 			Slot: int(i), Gen: slotGen(v), State: state, Self: uint16(i)+1 == c.self,
-			PID: int(s[slotPID].load(ptProcesses)), UID: int(s[slotUID].load(ptProcesses)),
+			Namespace: s[slotPIDNS].load(ptProcesses),
+			PID:       int(s[slotPID].load(ptProcesses)), UID: int(s[slotUID].load(ptProcesses)),
 			Joined: time.Duration(s[slotJoined].load(ptProcesses)),
 			Name:   Text(asBytes(name)), Waiting: c.eventName(s[slotWaiting].load(ptProcesses)),
 		})

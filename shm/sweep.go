@@ -47,10 +47,10 @@ func (c *core) sweepAndFree() Report {
 		before[i] = c.slot(i)[slotWord].load(ptSweepSlotWord)
 	}
 	r := c.sweep()
-	owns := c.owners()
+	owns, keep := c.owners(), c.unjudged()
 	for i := range c.nslots {
 		v := before[i]
-		if slotState(v) != slotDead || owns[i+1] {
+		if slotState(v) != slotDead || owns[i+1] || keep {
 			continue
 		}
 		w := &c.slot(i)[slotWord]
@@ -67,6 +67,28 @@ func (c *core) sweepAndFree() Report {
 	}
 	return r
 }
+
+// unjudged tells whether a sweep without the program leaves something that the
+// program's own sweep might still have to decide.
+func (c *core) unjudged() (some bool) {
+	for _, a := range c.arenas {
+		if a == nil || !a.unjudged() {
+			continue
+		}
+		a.each(func(_ uint32, h header) bool {
+			some = h.state() == New || h.state() == Settled
+			return !some
+		})
+		if some {
+			return true
+		}
+	}
+	return false
+}
+
+// unjudged tells whether what anchors the records is not known here: it may be a
+// function of the program.
+func (a *arena) unjudged() bool { return a.c.foreign && a.index == nil && !a.obj.Holder }
 
 // owners returns which slots still own a record or a permit.
 func (c *core) owners() (owns [maxSlots + 1]bool) {
@@ -150,6 +172,9 @@ func (a *arena) retireUnnamed(i uint32, h header) bool {
 // recover takes one record over from its dead owner.
 func (a *arena) recover(i uint32, h header, r *Report) {
 	c := a.c
+	if h.state() == New && a.unjudged() {
+		return
+	}
 	w := a.head(i)
 	q := c.lanes[h.queue()]
 	if q != nil && q.arena != a {
