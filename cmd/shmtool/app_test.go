@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -145,7 +146,7 @@ func (a *shop) fill(t *testing.T) {
 func call(t *testing.T, want int, args ...string) (stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	if code := run(args, &out, &errs); code != want {
+	if code := run(t.Context(), args, strings.NewReader(""), &out, &errs); code != want {
 		t.Fatalf("shmtool %q: exit code %d, want %d\n%s%s", args, code, want, &out, &errs)
 	}
 	return out.String(), errs.String()

@@ -8,9 +8,10 @@ import (
 	"github.com/aotf/sharedmem/shm"
 )
 
-// dumpText writes a dump for people, object by object, so that the first lines
-// of a large segment appear at once.
-func (t *tool) dumpText(m *shm.Image, s segmentStat, o dumpOptions) error {
+// text writes a dump for people, object by object, so that the first lines of a
+// large segment appear at once.
+func (d *dumper) text() error {
+	t, s := d.t, d.s
 	t.printf("%s\n", t.style.heading("segment "+escape(s.Path)))
 	t.print(table([][]string{
 		{"  size", fmt.Sprintf("%s (%d bytes)", bytesText(s.Size), s.Size)},
@@ -18,61 +19,86 @@ func (t *tool) dumpText(m *shm.Image, s segmentStat, o dumpOptions) error {
 		{"  created", fmt.Sprintf("%s by process %d", s.Created, s.Creator)},
 		{"  layout", s.Layout},
 	}) + "\n")
-	t.printProcesses(s.Processes)
+	t.printf("%s\n", strings.Join(processLines(s.Processes, t.style), "\n"))
+	if tree := treeOf(s.Objects); tree != nil && !d.f.chooses() {
+		t.printTree(tree, s.Objects)
+	}
 	for _, info := range s.Objects {
-		d, err := recordsOf(m, s, info, o)
+		o, err := d.records(info)
 		if err != nil {
 			return err
 		}
-		t.printObject(d, o.all)
+		if len(o.Records) > 0 || !d.f.chooses() {
+			d.object(o)
+		}
 	}
 	return nil
 }
 
-func (t *tool) printObject(d dumped, all bool) {
-	title := d.Kind + " " + d.Name
-	t.printf("\n%s%s\n", t.style.heading(title), d.summary())
-	for _, c := range d.Counters {
+func (d *dumper) object(o dumped) {
+	t := d.t
+	t.printf("\n%s%s\n", t.style.heading(o.Kind+" "+o.Name), o.summary())
+	for _, p := range o.Permits {
+		text := "free; its last holder died with it"
+		if p.Held {
+			text = "held by " + p.who
+		}
+		t.printf("  permit %d  %s\n", p.Permit, text)
+	}
+	for _, c := range o.Counters {
 		t.printf("  %s  %v\n", escape(c.Name), c.Value)
 	}
-	for _, r := range d.Records {
-		t.printf("  %s  %s\n", r.Ref, escape(r.title()))
-		t.printLines(r.lines(all))
+	for _, r := range o.Records {
+		line := fmt.Sprintf("  %s  %s", r.Ref, r.title())
+		if r.dead {
+			line = t.style.alarm(line)
+		}
+		t.printf("%s\n", line)
+		d.lines(r)
 	}
-	if d.More > 0 {
-		t.printf("  %s\n", t.style.quiet(fmt.Sprintf("... and %d more: --max 0 shows all", d.More)))
+	if o.More > 0 {
+		t.printf("  %s\n", t.style.quiet(fmt.Sprintf("... and %d more: --limit 0 shows all", o.More)))
 	}
 }
 
 // summary is what a heading says of the object behind its name.
-func (d dumped) summary() string {
-	switch d.Kind {
+func (o dumped) summary() string {
+	switch o.Kind {
 	case shm.KindArena:
-		s := fmt.Sprintf(": %d of %s in use", *d.Used, count(d.Capacity, "record"))
-		if len(d.States) > 0 {
-			s += " (" + statesText(d.States) + ")"
+		s := fmt.Sprintf(": %d of %s in use", *o.Used, count(o.Capacity, "record"))
+		if len(o.States) > 0 {
+			s += " (" + statesText(o.States) + ")"
 		}
 		return s
 	case shm.KindRing, shm.KindBag:
-		return fmt.Sprintf(" of %s: %d waiting", d.Of, *d.Used)
+		return fmt.Sprintf(" of %s: %d waiting", o.Of, *o.Used)
 	case shm.KindIndex:
-		return fmt.Sprintf(" of %s by %s", d.Of, escape(d.described.Key))
+		return fmt.Sprintf(" of %s by %s", o.Of, escape(o.described.Key))
 	case shm.KindSemaphore:
-		return fmt.Sprintf(": %d of %s held", *d.Used, count(d.Capacity, "permit"))
+		return fmt.Sprintf(": %d of %s held", *o.Used, count(o.Capacity, "permit"))
 	case shm.KindCell:
-		return fmt.Sprintf(": %d", *d.Value)
+		return fmt.Sprintf(": %d", *o.Value)
 	}
 	return ""
 }
 
-// printLines aligns the values of one record.
-func (t *tool) printLines(list []line) {
+// lines aligns the values of one record, and keeps them to the width of a
+// terminal unless all is asked for.
+func (d *dumper) lines(r record) {
+	list := r.lines(d.all)
 	width := 0
 	for _, l := range list {
 		width = max(width, min(utf8.RuneCountInString(l.name), 32))
 	}
 	for _, l := range list {
-		pad := strings.Repeat(" ", max(width-utf8.RuneCountInString(l.name), 0))
-		t.printf("      %s%s  %s\n", t.style.quiet(l.name), pad, l.text)
+		name := l.name + strings.Repeat(" ", max(width-utf8.RuneCountInString(l.name), 0))
+		text := l.text
+		if l.ref && text != "none" {
+			text += "  " + d.n.of(text)
+		}
+		if !d.all {
+			text = clip(text, max(wide-8-utf8.RuneCountInString(name), 20))
+		}
+		d.t.printf("      %s  %s\n", d.t.style.quiet(name), text)
 	}
 }

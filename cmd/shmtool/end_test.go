@@ -65,7 +65,7 @@ func TestVerify_Repairable(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	out, _ = call(t, 0, "dump", name)
-	if !strings.Contains(out, "(slot 0, dead)") || !strings.Contains(out, "processes: 0 attached") {
+	if !strings.Contains(out, ", slot 0, DEAD)") || !strings.Contains(out, "processes: 0 attached, 1 dead and not swept") {
 		t.Error(out)
 	}
 	if out, _ = call(t, 0, "ls"); !strings.Contains(out, "0 (1 dead)") {

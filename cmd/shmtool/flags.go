@@ -12,6 +12,9 @@ func (t *tool) flagSet(cmd *command) *flag.FlagSet {
 	fs.StringVar(&t.dir, "dir", t.dir, "look for segments in `DIR` (default $SHM_DIR, else /dev/shm)")
 	fs.BoolVar(&t.json, "json", t.json, "print one JSON value instead of text")
 	fs.BoolVar(&t.help, "help", t.help, "show this help; also -h")
+	if cmd != nil && cmd.shows {
+		t.redactFlag(fs)
+	}
 	if cmd != nil && cmd.flags != nil {
 		cmd.flags(fs)
 	}

@@ -1,33 +1,39 @@
-// Shmtool shows, checks, empties and removes the shared-memory segments that
-// package shm makes. It is for the operator of a program that uses them: nothing
-// of it is needed to run one.
+// Shmtool shows, checks and mends the shared-memory segments that package shm
+// makes. It is for the operator of a program that uses them: nothing of it is
+// needed to run one.
 //
 //	shmtool ls              the segments there are
-//	shmtool stat NAME       how full each object is, and who is attached
+//	shmtool stat NAME       how full each object is, who is attached, who waits for whom
 //	shmtool dump NAME       everything in it, field by field
 //	shmtool verify NAME     what is broken in it, for people and for monitoring
+//	shmtool top NAME        the same as stat, live
+//	shmtool watch NAME      a line for each change
+//	shmtool get NAME        the few values an operator may want
+//	shmtool sweep NAME      recover what the dead left
+//	shmtool kill-owner NAME end a process that holds something, and recover it
+//	shmtool set NAME stop   tell all its processes to end
 //	shmtool reset NAME      empty it
 //	shmtool rm NAME         remove it
 //	shmtool create NAME     make it before the first program starts
 //
-// A segment carries the description of its own content, so ls, stat, dump and
-// verify read the segment of any program. They map it read-only, take no place
-// in it, hold no lock and disturb nobody: use them on a live system at any time,
-// and on a segment whose programs have all crashed. Only create, reset and rm
-// change anything; reset and rm refuse while a process is attached, which the
-// kernel tells them, unless they are forced.
+// A segment carries the description of its own content, so all commands but
+// create work on the segment of any program. Those that look map it read-only,
+// take no place in it, hold no lock and disturb nobody: use them on a live system
+// at any time, and on a segment whose programs have all crashed.
 //
 // What a segment holds is shown, never trusted: control characters in it are
 // escaped, so that it cannot talk to the terminal.
 //
 // "shmtool help COMMAND" explains a command, its flags and its exit codes. With
-// --json, every command prints one JSON value instead of text.
+// --json, every command prints JSON instead of text.
 //
 // To read the source: tool.go finds the command and its flags; each command is
-// in a file of its name; record.go and dumptext.go make the text of a dump.
+// in a file of its name; record.go and dumptext.go make the text of a dump,
+// sample.go what stat, top and their JSON show.
 package main
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"syscall"
@@ -36,5 +42,5 @@ import (
 func main() {
 	// A reader that goes away ("shmtool dump x | head") is a write error, not death.
 	signal.Ignore(syscall.SIGPIPE)
-	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

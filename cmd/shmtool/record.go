@@ -22,15 +22,23 @@ type record struct {
 	Fields  members `json:"fields"`
 
 	process string      // owner or poster, in words
+	dead    bool        // the owner is
 	types   []shm.Field // of the arena's records
 	values  []shm.Value // the published ones
 }
 
-func newRecord(r shm.Record, types []shm.Field, o owners) record {
+func newRecord(r shm.Record, types []shm.Field, o owners, redact bool) record {
+	if redact {
+		r.Values = redactedValues(types, r.Values)
+	}
 	rec := record{Ref: r.Ref, State: r.State, Queue: r.Queue, Attempt: r.Attempt,
 		Fields: jsonFields(types, r.Values), types: types, values: r.Values}
 	if r.Process >= 0 {
 		rec.Slot, rec.PID, rec.process = &r.Process, o[r.Process].PID, o.name(r.Process)
+		rec.dead = r.State != "posted" && o[r.Process].State != "alive"
+		if r.State == "posted" { // who posted it may have left, and another be in its slot
+			rec.process = fmt.Sprintf("by slot %d", r.Process)
+		}
 	}
 	return rec
 }
@@ -124,7 +132,10 @@ func jsonValue(t shm.Field, v any) any {
 }
 
 // A line is one field in a text, with the dotted name of it.
-type line struct{ name, text string }
+type line struct {
+	name, text string
+	ref        bool // text is a reference
+}
 
 // lines flattens the record's fields; all tells to keep those that are zero and
 // not to shorten values.
@@ -134,11 +145,12 @@ func (r record) lines(all bool) (list []line) {
 }
 
 func addLines(list []line, t shm.Field, name string, v any, all bool) []line {
+	name = strings.TrimPrefix(name, ".")
 	nested, ok := v.([]shm.Value)
 	switch {
 	case !ok:
 		if all || !isZero(t.Kind, v) {
-			list = append(list, line{name, valueText(t.Kind, v, all)})
+			list = append(list, line{name, valueText(t.Kind, v, all), t.Kind == "ref"})
 		}
 	case t.Kind == "array":
 		for i, e := range nested {
@@ -181,10 +193,13 @@ func isZero(kind string, v any) bool {
 	return false
 }
 
-const longestHex = 64 // digits of a byte array that are shown without --all
+const longestHex = 32 // digits of a byte array that are shown without --all
 
 func valueText(kind string, v any, all bool) string {
 	s, ok := v.(string)
+	if h, isHidden := v.(hidden); isHidden {
+		return string(h)
+	}
 	switch {
 	case v == nil, ok && s == "" && kind != "text":
 		return "-"

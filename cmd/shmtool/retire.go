@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/aotf/sharedmem/shm"
 )
@@ -19,11 +18,7 @@ func (t *tool) retire(done string, act func(name string, o *shm.Options, force b
 	if err != nil {
 		return err
 	}
-	opt := &shm.Options{Dir: p.dir}
-	if st, err := os.Lstat(p.path); err == nil {
-		opt.Mode = st.Mode().Perm() // a segment that a group shares is the operator's too
-	}
-	err = act(p.name, opt, force)
+	err = act(p.name, p.options(), force)
 	if errors.Is(err, shm.ErrInUse) {
 		who := pidsText(processes)
 		if who == "" {

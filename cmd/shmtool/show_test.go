@@ -15,7 +15,7 @@ func steady(s, name string) string {
 		{`/\S*` + name, "PATH"}, {name, "NAME"},
 		{`\d{4}-\d\d-\d\dT[0-9:]+Z`, "TIME"}, {`process \d+`, "process PID"}, {`layout( *) [0-9a-f]{16}`, "layout$1 HASH"},
 		{`  [0-9a-f]{16}  `, "  HASH  "}, {`[0-9hm]+s ago`, "AGO"}, {`[0-9.]+ KiB( \(\d+ bytes\))?`, "SIZE"},
-		{`(?m)^  0 .*AGO .*$`, "  0 THIS TEST"}, {` +\n`, "\n"}, {`(?m)^  SLOT .*$`, "  SLOT PID UID STATE JOINED WAITS FOR NAME"},
+		{`(?m)^  0  +\d+  alive.*$`, "  0 THIS TEST"}, {`fullest bucket \d+`, "fullest bucket N"}, {` +\n`, "\n"}, {`(?m)^  SLOT .*$`, "  SLOT ..."},
 	} {
 		s = regexp.MustCompile(r[0]).ReplaceAllString(s, r[1])
 	}
@@ -41,31 +41,31 @@ segment PATH
   layout   HASH
 
 processes: 1 attached
-  SLOT PID UID STATE JOINED WAITS FOR NAME
+  SLOT ...
   0 THIS TEST
 
 arena jobs: 3 of 16 records in use (1 owned, 2 posted)
-  1.0.1  owned from todo, process PID (slot 0), attempt 1
+  1.0.1  owned from todo, process PID (shmtool.test, slot 0), attempt 1
       Key.Name       "first"
       Number         7
       Minus          -3
       On             true
       Share          0.25
       Payload        a value of a blob
-      Next           1.0.1
+      Next           1.0.1  jobs "first"
       Hits           9
       From           10.1.2.3
-      Sum            abcd000000000000000000000000000000000000000000000000000000000000... (40 bytes)
+      Sum            abcd0000000000000000000000000000... (40 bytes)
       At             2024-02-29T12:00:00.000000005Z
       Took           1.5s
       Level          high
       Marks          hot|bit2
       Steps[1].Done  1
       Steps[1].Left  2
-  1.1.1  posted in todo, process PID (slot 0)
+  1.1.1  posted in todo, by slot 0
       Key.Name  "second"
       Level     low
-  1.2.1  posted in todo, process PID (slot 0)
+  1.2.1  posted in todo, by slot 0
       Key.Name  "third"
       Level     low
 
@@ -80,6 +80,7 @@ bag later of jobs: 0 waiting
 arena data-64: 1 of 4 records in use (1 settled)
 
 semaphore slots: 1 of 3 permits held
+  permit 0  held by process PID (shmtool.test, slot 0)
 
 semaphore lock: 0 of 1 permit held
 
@@ -96,23 +97,24 @@ func TestStat_Text(t *testing.T) {
 	a.fill(t)
 	out, _ := call(t, 0, "stat", name)
 	wantText(t, steady(out, name), `
-segment PATH: open, SIZE, layout HASH, created TIME by process PID
+segment PATH: open, SIZE
+layout HASH, created TIME by process PID
 
 OBJECT   KIND       USED  OF  FULL
 jobs     arena      3     16  19%   1 owned, 2 posted
-by-name  index      -     -   -     of jobs
-todo     ring       2     16  12%   of jobs
+by-name  index      -     -   -     of jobs, 3 entries, load 1.2%,
+                                    fullest bucket N of 15
+todo     ring       2     16  12%   of jobs, oldest 1.1.1
 change   event      -     -   -
 later    bag        0     16  0%    of jobs
 data-64  arena      1     4   25%   1 settled
-slots    semaphore  1     3   33%
+slots    semaphore  1     3   33%   held by process PID (shmtool.test, slot 0)
 lock     semaphore  0     1   0%
-count    counters   -     -   -     put = 3
-count    counters   -     -   -     got = 1
+count    counters   -     -   -     put = 3, got = 1
 root     cell       -     -   -     = 42
 
 processes: 1 attached
-  SLOT PID UID STATE JOINED WAITS FOR NAME
+  SLOT ...
   0 THIS TEST
 `)
 }
@@ -139,14 +141,14 @@ func TestDump_Object(t *testing.T) {
 	}
 }
 
-func TestDump_Max(t *testing.T) {
+func TestDump_Limit(t *testing.T) {
 	a, name := openShop(t)
 	a.fill(t)
-	out, _ := call(t, 0, "dump", name, "--max", "1")
-	if !strings.Contains(out, "... and 2 more: --max 0 shows all") || strings.Contains(out, "1.1.1") {
-		t.Errorf("--max 1:\n%s", out)
+	out, _ := call(t, 0, "dump", name, "--limit", "1")
+	if !strings.Contains(out, "... and 2 more: --limit 0 shows all") || strings.Contains(out, "1.1.1") {
+		t.Errorf("--limit 1:\n%s", out)
 	}
-	out, _ = call(t, 0, "dump", name, "--max=0", "--all")
+	out, _ = call(t, 0, "dump", name, "--limit=0", "--all")
 	for _, want := range []string{"On             false", "Steps[0].Done  0", "Holder", "1.2.1", "Took           0s"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("--all: no %q in\n%s", want, out)
@@ -155,7 +157,7 @@ func TestDump_Max(t *testing.T) {
 	if strings.Contains(out, "not to be seen") {
 		t.Errorf("a field that is not published:\n%s", out)
 	}
-	call(t, 2, "dump", name, "--max", "-1")
+	call(t, 2, "dump", name, "--limit", "-1")
 }
 
 func TestDump_JSON(t *testing.T) {

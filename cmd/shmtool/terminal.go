@@ -59,11 +59,16 @@ func (t *tool) printf(format string, args ...any) { _, _ = fmt.Fprintf(t.out, fo
 
 // printJSON writes v. encoding/json escapes the control characters of ASCII;
 // the others, which a terminal may obey too, are escaped here.
-func (t *tool) printJSON(v any) error {
+func (t *tool) printJSON(v any) error { return t.encode(v, "  ") }
+
+// printJSONLine is printJSON on one line.
+func (t *tool) printJSONLine(v any) error { return t.encode(v, "") }
+
+func (t *tool) encode(v any, indent string) error {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
+	enc.SetIndent("", indent)
 	if err := enc.Encode(v); err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
@@ -106,6 +111,16 @@ func bytesText(n uint64) string {
 		size, unit = size/1024, unit+1
 	}
 	return fmt.Sprintf("%.1f %ciB", size, " KMGTP"[unit])
+}
+
+// sinceText says how long a time, as records show it, is past.
+func sinceText(s string) (text string, ok bool) {
+	at, err := time.Parse(time.RFC3339Nano, s)
+	d := time.Since(at)
+	if err != nil || d < 0 {
+		return "", false
+	}
+	return durationText(d) + " ago", true
 }
 
 // timeText is a Unix time in nanoseconds, for people and for JSON.

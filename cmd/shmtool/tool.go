@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,6 +25,7 @@ type command struct {
 	help  string              // what it does and never does, examples, exit codes
 	flags func(*flag.FlagSet) // declares the flags of its own; nil for none
 	run   func(*tool) error
+	shows bool // content of records: it has --redact
 
 	failed int // exit code of any failure; 0: exitFailed and exitUsage
 }
@@ -31,9 +33,9 @@ type command struct {
 // commands are all commands, in the order in which help lists them.
 func commands() []*command {
 	return []*command{
-		lsCommand(), statCommand(), dumpCommand(), verifyCommand(),
-		createCommand(), resetCommand(), rmCommand(),
-		versionCommand(), helpCommand(),
+		lsCommand(), statCommand(), dumpCommand(), verifyCommand(), topCommand(), watchCommand(), getCommand(),
+		createCommand(), resetCommand(), rmCommand(), sweepCommand(), killOwnerCommand(), setCommand(),
+		completionCommand(), versionCommand(), helpCommand(),
 	}
 }
 
@@ -49,18 +51,24 @@ func findCommand(name string) *command {
 // A tool is one call of the program: the global flags, the words behind the
 // command, and where the answer goes.
 type tool struct {
-	out   *bufio.Writer // keeps the first write error; run asks for it at the end
-	style style
-	dir   string
-	json  bool
-	help  bool
-	args  []string
+	ctx    context.Context // ends with SIGINT and SIGTERM
+	in     io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	out    *bufio.Writer // of stdout; keeps the first write error; run asks for it at the end
+	style  style
+	dir    string
+	json   bool
+	redact bool // of the commands that show content
+	help   bool
+	args   []string
 }
 
 // Exit codes of every command but verify, which has its own.
 const (
 	exitFailed = 1
 	exitUsage  = 2
+	exitGone   = 3 // top and watch: the segment went away while they looked
 )
 
 // An exitCode ends the program without a message: all is said.
@@ -76,8 +84,9 @@ func (e usageError) Error() string { return string(e) }
 func usagef(format string, args ...any) error { return usageError(fmt.Sprintf(format, args...)) }
 
 // run is the program without its process: tests call it.
-func run(args []string, stdout, stderr io.Writer) int {
-	t := &tool{out: bufio.NewWriter(stdout), style: style(wantsColor(stdout))}
+func run(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Writer) int {
+	t := &tool{ctx: ctx, in: in, stdout: stdout, stderr: stderr,
+		out: bufio.NewWriter(stdout), style: style(wantsColor(stdout))}
 	cmd, err := t.parse(args)
 	switch {
 	case err != nil:
@@ -207,6 +216,15 @@ func (t *tool) inspect() (*shm.Image, error) {
 		return nil, err
 	}
 	return p.inspect()
+}
+
+// options are for the functions that write to a segment.
+func (p place) options() *shm.Options {
+	opt := &shm.Options{Dir: p.dir}
+	if st, err := os.Lstat(p.path); err == nil {
+		opt.Mode = st.Mode().Perm() // a segment that a group shares is the operator's too
+	}
+	return opt
 }
 
 func (p place) inspect() (*shm.Image, error) {

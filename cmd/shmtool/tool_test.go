@@ -59,9 +59,9 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"dmup"}, `did you mean "dump"?`},
 		{[]string{"ver"}, `did you mean "ver`},
 		{[]string{"help", "sta"}, `did you mean "stat"?`},
-		{[]string{"dump", "x", "--mxa", "3"}, `did you mean "--max"?`},
-		{[]string{"dump", "x", "--max"}, "wants a value"},
-		{[]string{"dump", "x", "--max=many"}, "bad value"},
+		{[]string{"dump", "x", "--lmit", "3"}, `did you mean "--limit"?`},
+		{[]string{"dump", "x", "--limit"}, "wants a value"},
+		{[]string{"dump", "x", "--limit=many"}, "bad value"},
 		{[]string{"dump", "x", "--all=perhaps"}, "bad value"},
 		{[]string{"--jsno", "ls"}, `did you mean "--json"?`},
 		{[]string{"rm", "--frce", "x"}, `did you mean "--force"?`},
@@ -129,12 +129,12 @@ func TestFlags_Anywhere(t *testing.T) {
 	a, name := openShop(t)
 	a.fill(t)
 	dir := segments()
-	want, _ := call(t, 0, "dump", name, "--max", "1", "--dir", dir)
+	want, _ := call(t, 0, "dump", name, "--limit", "1", "--dir", dir)
 	for _, args := range [][]string{
-		{"--dir", dir, "dump", name, "--max", "1"},
-		{"--dir=" + dir, "dump", "--max=1", name},
-		{"dump", "-max", "1", "-dir", dir, "--", name},
-		{"dump", dir + "/" + name, "--max=1"},
+		{"--dir", dir, "dump", name, "--limit", "1"},
+		{"--dir=" + dir, "dump", "--limit=1", name},
+		{"dump", "-limit", "1", "-dir", dir, "--", name},
+		{"dump", dir + "/" + name, "--limit=1"},
 	} {
 		if got, _ := call(t, 0, args...); steady(got, name) != steady(want, name) {
 			t.Errorf("%q:\n%s\nwant:\n%s", args, got, want)
@@ -175,7 +175,7 @@ func TestWriteErrors(t *testing.T) {
 		{syscall.EPIPE, []string{"verify", name}, 3, false},
 	} {
 		var errs bytes.Buffer
-		code := run(c.args, failing{c.err}, &errs)
+		code := run(t.Context(), c.args, strings.NewReader(""), failing{c.err}, &errs)
 		if code != c.code || (errs.Len() > 0) != c.says {
 			t.Errorf("%q after %v: exit code %d, %q", c.args, c.err, code, &errs)
 		}

@@ -19,10 +19,10 @@ func verifyCommand() *command {
 		name: "verify", args: "NAME", least: 1, most: 1, failed: verdictUnreadable,
 		short: "check every invariant; the exit code is the verdict",
 		help: `Checks every invariant of a segment and prints what is broken, one finding a
-line, then their number; or OK.
+line, then what each kind of finding means and which command mends it; or OK.
 
-  repairable   a process died in the middle of something; the next process that
-               attaches, or one that is attached, puts it right
+  repairable   a process died in the middle of something: "shmtool sweep", the next
+               process that attaches, or one that is attached, puts it right
   corrupt      no death explains it: the memory was damaged, or there is a defect
                in the library. "shmtool reset" makes the segment usable again
 
@@ -36,21 +36,33 @@ Examples:
 
 Exit codes: 0 sound, 1 repairable, 2 corrupt, 3 no verdict: the segment cannot be
 read at all, or the call was wrong, or the answer could not be written.`,
-		run: verify,
+		shows: true,
+		run:   verify,
 	}
 }
 
 // A verdict is the answer of verify.
 type verdict struct {
-	Findings []shm.Finding `json:"findings"`
-	Verdict  string        `json:"verdict"`
-	Error    string        `json:"error,omitempty"`
+	Findings []finding `json:"findings"`
+	Verdict  string    `json:"verdict"`
+	Error    string    `json:"error,omitempty"`
+}
+
+// A finding is one broken invariant, explained.
+type finding struct {
+	shm.Finding
+	Means string `json:"means"`
+	Mend  string `json:"mend"`
 }
 
 func verify(t *tool) error {
 	code, findings, err := judge(t)
 	if t.json {
-		v := verdict{append([]shm.Finding{}, findings...), verdictNames[code], ""}
+		v := verdict{[]finding{}, verdictNames[code], ""}
+		for _, f := range findings {
+			m := meaningOf(f)
+			v.Findings = append(v.Findings, finding{f, m.means, m.mend})
+		}
 		if err != nil {
 			v.Error = explain(err)
 		}
@@ -104,9 +116,14 @@ func (t *tool) printFindings(code int, findings []shm.Finding) {
 		t.printf("%s\n", line)
 	}
 	t.printf("%s: %d repairable, %d corrupt\n", count(len(findings), "finding"), len(findings)-worst, worst)
-	if code == verdictRepairable {
-		t.printf("The next process that attaches puts this right.\n")
-	} else {
-		t.printf("End its processes, then empty it with \"shmtool reset\".\n")
+	said := map[meaning]bool{}
+	for _, f := range findings {
+		if m := meaningOf(f); !said[m] {
+			said[m] = true
+			t.printf("\n%s: %s\n  mended by: %s\n", f.Severity, m.means, m.mend)
+		}
+	}
+	if code == verdictCorrupt {
+		t.printf("\nBefore a reset: shmtool dump NAME --json keeps what can still be read.\n")
 	}
 }
