@@ -28,23 +28,27 @@ func (s *Segment) Stats() (st Stats) {
 
 func (c *core) stats() Stats {
 	s := Stats{Size: uint64(len(c.mem.b)), State: segmentStates[c.head[headState].load(ptSegmentState)], Processes: c.processes()}
-	waiting := map[uint8]int{}
+	var waiting [maxQueues + 1]int
 	for _, o := range c.objects {
 		d := o.object()
 		n := ObjectStats{Name: d.Name, Kind: d.Kind, Capacity: d.Capacity}
 		switch x := o.(type) {
 		case *arena:
-			n.States = map[string]int{}
+			var states [1 << (64 - shiftState)]int // a damaged header may say any
 			x.each(func(_ uint32, h header) bool {
+				states[h.state()]++
 				if h.state() == Posted {
 					waiting[h.queue()]++
 				}
-				if h.state() != Free {
-					n.Used++
-					n.States[h.state().String()]++
-				}
 				return true
 			})
+			n.States = map[string]int{}
+			for state, many := range states {
+				if State(state) != Free && many > 0 {
+					n.Used += many
+					n.States[State(state).String()] = many
+				}
+			}
 		case *Semaphore:
 			n.Used = d.Capacity - x.Free()
 		case *Counters:

@@ -52,6 +52,9 @@ func (w *watcher) move(m shm.Move) {
 		return
 	}
 	c := change{Event: eventOf(m), Object: m.Arena, Ref: m.Ref, From: where(m.From), To: where(m.To), Attempt: m.To.Attempt}
+	if c.Event == "claimed" {
+		c.To = "claimed" // From says where, if it was seen there
+	}
 	if !w.all && (c.Event == "made" || c.Event == "retiring" || c.Event == "") {
 		return
 	}

@@ -75,6 +75,7 @@ type dumper struct {
 
 	all    bool
 	owners owners
+	apart  bool // a blank line is to come before the next heading
 }
 
 func dump(t *tool, f filter, all bool) error {
@@ -99,7 +100,7 @@ func dump(t *tool, f filter, all bool) error {
 	if err := f.check(s.Objects); err != nil {
 		return err
 	}
-	d := &dumper{t, m, s, f, newNamer(m, t.redact), all, ownersOf(s.Processes)}
+	d := &dumper{t, m, s, f, newNamer(m, t.redact), all, ownersOf(s.Processes), false}
 	if f.object != "" {
 		one, _ := find(s.Objects, f.object) // checked
 		d.s.Objects = []objectInfo{one}

@@ -23,6 +23,7 @@ func (d *dumper) text() error {
 	if tree := treeOf(s.Objects); tree != nil && !d.f.chooses() {
 		t.printTree(tree, s.Objects)
 	}
+	d.apart = true
 	for _, info := range s.Objects {
 		o, err := d.records(info)
 		if err != nil {
@@ -37,7 +38,11 @@ func (d *dumper) text() error {
 
 func (d *dumper) object(o dumped) {
 	t := d.t
-	t.printf("\n%s%s\n", t.style.heading(o.Kind+" "+o.Name), o.summary())
+	if d.apart || o.body() {
+		t.printf("\n")
+	}
+	d.apart = o.body()
+	t.printf("%s%s\n", t.style.heading(o.Kind+" "+o.Name), o.summary())
 	for _, p := range o.Permits {
 		text := "free; its last holder died with it"
 		if p.Held {
@@ -60,6 +65,9 @@ func (d *dumper) object(o dumped) {
 		t.printf("  %s\n", t.style.quiet(fmt.Sprintf("... and %d more: --limit 0 shows all", o.More)))
 	}
 }
+
+// body tells whether there is more of an object than its heading.
+func (o dumped) body() bool { return len(o.Permits)+len(o.Counters)+len(o.Records)+o.More > 0 }
 
 // summary is what a heading says of the object behind its name.
 func (o dumped) summary() string {

@@ -77,7 +77,7 @@ func (f *filter) check(list []objectInfo) error {
 	}
 	for _, c := range f.where {
 		if !slices.ContainsFunc(names, func(n string) bool { return sameField(n, c.field) }) {
-			return fmt.Errorf("no record has a field %q%s", c.field, didYouMean(c.field, names))
+			return fmt.Errorf("no record has a field %q%s", c.field, didYouMean(c.field, append(names, lastNames(names)...)))
 		}
 	}
 	return nil
@@ -137,4 +137,12 @@ func plainLines(list []line, t shm.Field, name string, v any) []line {
 		})
 	}
 	return list
+}
+
+// lastNames are what may be typed of dotted names.
+func lastNames(names []string) (last []string) {
+	for _, n := range names {
+		last = append(last, n[strings.LastIndexByte(n, '.')+1:])
+	}
+	return last
 }

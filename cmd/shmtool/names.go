@@ -73,7 +73,7 @@ func (n *namer) label(arena string, rec shm.Record) (text string) {
 		switch s, isText := v.Value.(string); {
 		case text != "":
 		case a.key != "" && v.Name == a.key:
-			text = clip(keyText(t, v.Value), longestKey)
+			text = clipMiddle(keyText(t, v.Value), longestKey)
 		case a.key == "" && t.Kind == "ref" && isText && s != "none" && s != rec.Ref:
 			text = "of " + n.of(s)
 		}
@@ -118,6 +118,15 @@ func clip(s string, n int) string {
 		return s
 	}
 	return string(r[:n-3]) + "..."
+}
+
+// clipMiddle shortens text to n characters: of URLs, the end says which it is.
+func clipMiddle(s string, n int) string {
+	r := []rune(s)
+	if len(r) <= n {
+		return s
+	}
+	return string(r[:n/2-2]) + "..." + string(r[len(r)-(n-n/2-1):])
 }
 
 func plural(n int, one, many string) string {

@@ -28,8 +28,39 @@ func (s segmentInfo) stateText(c style) string {
 	return s.State
 }
 
-// objectTable is a table of objects; what there is to say of one stands in the
-// last column, on more lines when it is long. With rates, it has two columns
+// objectLines are a table of the objects, and the counters below it. What says
+// nothing is left out.
+func objectLines(list []objectInfo, c style, rates bool) (lines []string) {
+	var in []objectInfo
+	for _, o := range list {
+		idle := o.Kind == shm.KindEvent || o.Kind == shm.KindIndex && o.Index == nil
+		if o.Kind != shm.KindCounters && (!idle || len(o.Waiters) > 0) {
+			in = append(in, o)
+		}
+	}
+	lines = objectTable(in, c, rates)
+	for _, o := range list {
+		if o.Kind != shm.KindCounters {
+			continue
+		}
+		name := "counters " + o.Name
+		if o.In != nil {
+			name += " (" + rateText(o.In) + "/s)"
+		}
+		notes := counterNotes(o.Counters)
+		if len(notes) == 0 {
+			notes = []string{"all zero"}
+		}
+		lines = append(lines, name+":")
+		for _, l := range wrap(notes, wide-2) {
+			lines = append(lines, "  "+l)
+		}
+	}
+	return lines
+}
+
+// objectTable has a line for each object; what there is to say of one stands in
+// the last column, on more lines when it is long. With rates, it has two columns
 // more.
 func objectTable(list []objectInfo, c style, rates bool) (lines []string) {
 	head := []string{"OBJECT", "KIND", "USED", "OF", "FULL"}
@@ -50,6 +81,7 @@ func objectTable(list []objectInfo, c style, rates bool) (lines []string) {
 	for _, w := range width {
 		indent += w + 2
 	}
+	indent = min(indent, wide-leastNotes)
 	for i, r := range rows {
 		var b strings.Builder
 		for k, cell := range r {
@@ -57,7 +89,10 @@ func objectTable(list []objectInfo, c style, rates bool) (lines []string) {
 		}
 		line := b.String()
 		for k, note := range wrap(notes[i], wide-indent) {
-			if k > 0 {
+			if k == 0 && utf8.RuneCountInString(line)+utf8.RuneCountInString(note) > wide {
+				lines = append(lines, strings.TrimRight(line, " "))
+				line = strings.Repeat(" ", indent)
+			} else if k > 0 {
 				lines = append(lines, strings.TrimRight(line, " "))
 				line = strings.Repeat(" ", indent)
 			}
@@ -71,6 +106,8 @@ func objectTable(list []objectInfo, c style, rates bool) (lines []string) {
 	}
 	return lines
 }
+
+const leastNotes = 40 // columns for what there is to say of an object
 
 // wrap joins parts with commas to lines of at most n characters.
 func wrap(parts []string, n int) (lines []string) {
@@ -144,9 +181,8 @@ func (o objectInfo) notes() (list []string) {
 	}
 	list = append(list, o.permitNotes()...)
 	if o.Value != nil {
-		list = append(list, fmt.Sprintf("= %d", *o.Value))
+		list = append(list, fmt.Sprintf("= %d%s", *o.Value, o.decoded))
 	}
-	list = append(list, counterNotes(o.Counters)...)
 	if n := len(o.Waiters); n > 0 {
 		list = append(list, plural(n, "process waits", "processes wait"))
 	}
@@ -183,15 +219,17 @@ func (o objectInfo) permitNotes() (list []string) {
 
 func isTime(name string) bool { return strings.HasSuffix(name, "-ns") }
 
-// counterNotes renders the counters; a pair NAME-ns and NAME-count, a sum of
+// counterNotes renders the counters that are not zero; a pair NAME-ns and NAME-count, a sum of
 // times and how many, as its mean.
 func counterNotes(counters members) (list []string) {
 	for k, c := range counters {
 		if mean, ok := meanOf(counters, k); ok {
-			list = append(list, mean)
+			if mean != "" {
+				list = append(list, mean)
+			}
 			continue
 		}
-		if _, ok := meanOf(counters, k-1); !ok {
+		if _, ok := meanOf(counters, k-1); !ok && c.Value != uint64(0) {
 			list = append(list, fmt.Sprintf("%s = %v", escape(c.Name), c.Value))
 		}
 	}
@@ -210,7 +248,7 @@ func meanOf(counters members, k int) (text string, ok bool) {
 		return "", false
 	}
 	if count == 0 {
-		return escape(name) + ": none", true
+		return "", true
 	}
 	return fmt.Sprintf("%s: mean %v of %d", escape(name), time.Duration(sum/count).Round(time.Microsecond), count), true
 }

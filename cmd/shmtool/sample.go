@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/aotf/sharedmem/shm"
@@ -35,6 +36,7 @@ type objectInfo struct {
 	Out      *float64       `json:"out_per_s,omitempty"`
 
 	described shm.Object
+	decoded   string // what a cell's number means
 }
 
 // A permit of a semaphore or mutex.
@@ -106,6 +108,13 @@ func statOf(m *shm.Image, deep bool) (s segmentStat, err error) {
 			return s, err
 		}
 		s.Objects = append(s.Objects, o)
+	}
+	if treeOf(s.Objects) != nil {
+		for i := range s.Objects {
+			if o := &s.Objects[i]; o.Name == "limits" && o.Value != nil {
+				o.decoded = fmt.Sprintf(" (tokens %d, %d per address)", *o.Value&0xff, *o.Value>>8&0xff)
+			}
+		}
 	}
 	return s, nil
 }

@@ -70,13 +70,9 @@ arena jobs: 3 of 16 records in use (1 owned, 2 posted)
       Level     low
 
 index by-name of jobs by Key
-
 ring todo of jobs: 2 waiting
-
 event change
-
 bag later of jobs: 0 waiting
-
 arena data-64: 1 of 4 records in use (1 settled)
 
 semaphore slots: 1 of 3 permits held
@@ -105,13 +101,13 @@ jobs     arena      3     16  19%   1 owned, 2 posted
 by-name  index      -     -   -     of jobs, 3 entries, load 1.2%,
                                     fullest bucket N of 15
 todo     ring       2     16  12%   of jobs, oldest 1.1.1
-change   event      -     -   -
 later    bag        0     16  0%    of jobs
 data-64  arena      1     4   25%   1 settled
 slots    semaphore  1     3   33%   held by process PID (shmtool.test, slot 0)
 lock     semaphore  0     1   0%
-count    counters   -     -   -     put = 3, got = 1
 root     cell       -     -   -     = 42
+counters count:
+  put = 3, got = 1
 
 processes: 1 attached
   SLOT ...

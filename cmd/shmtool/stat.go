@@ -64,7 +64,7 @@ func stat(t *tool, waits bool) error {
 		return t.printJSON(s)
 	}
 	t.printf("%s\n\n", strings.Join(s.title(t.style), "\n"))
-	t.printf("%s\n", strings.Join(objectTable(s.Objects, t.style, false), "\n"))
+	t.printf("%s\n", strings.Join(objectLines(s.Objects, t.style, false), "\n"))
 	t.printf("\n%s\n", strings.Join(processLines(s.Processes, t.style), "\n"))
 	return nil
 }

@@ -157,7 +157,7 @@ func (v *topView) lines(s segmentStat, c style) (lines []string) {
 	}
 	head := fmt.Sprintf("%s  %s, %s  %s, every %v", c.heading(escape(s.Path)), s.stateText(c), bytesText(s.Size), stamp, v.every)
 	lines = append(lines, head, "")
-	lines = append(lines, objectTable(ordered(s.Objects, v.order), c, true)...)
+	lines = append(lines, objectLines(ordered(s.Objects, v.order), c, true)...)
 	lines = append(lines, "")
 	return append(lines, processLines(s.Processes, c)...)
 }

@@ -77,8 +77,13 @@ func (t *tool) printTree(tree []treeNode, list []objectInfo) {
 				parts = append(parts, o.short())
 			}
 		}
+		text := strings.Join(parts, ", ")
 		if n.note != "" {
-			parts = append(parts, "("+n.note+")")
+			text = strings.TrimSpace(text + " (" + n.note + ")")
+		}
+		if text != "" && len(line)+2+len(text) <= wide {
+			t.printf("%-28s  %s\n", line, t.style.quiet(text))
+			continue
 		}
 		t.printf("%s\n", line)
 		for _, l := range wrap(parts, wide-2*depth-6) {
