@@ -50,14 +50,15 @@ type knownFinding struct {
 	meaning
 }
 
+var knownVerb = regexp.MustCompile(`%#?[sdx]`)
+
 var knownFindings = func() (list []knownFinding) {
-	verb := regexp.MustCompile(`%#?[sdx]`)
 	for format, m := range meanings {
-		parts := verb.Split(format, -1)
+		parts := knownVerb.Split(format, -1)
 		for i := range parts {
 			parts[i] = regexp.QuoteMeta(parts[i])
 		}
-		list = append(list, knownFinding{regexp.MustCompile("^" + strings.Join(parts, `(\S+|record \d+)`) + "$"), m})
+		list = append(list, knownFinding{regexp.MustCompile("^" + strings.Join(parts, `(record \d+|\S+)`) + "$"), m})
 	}
 	return list
 }()

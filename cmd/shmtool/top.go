@@ -99,12 +99,13 @@ func (v *topView) run(t *tool) error {
 	ctx, stop := signal.NotifyContext(t.ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	if s := screenOf(t); s != nil && !t.json {
-		err = v.live(ctx, s)
+		if err = v.live(ctx, s); err == nil && v.gone != nil { // the screen that said so is gone too
+			t.printf("%s\n", v.goneText())
+		}
 	} else {
 		err = v.plain(ctx)
 	}
 	if err == nil && v.gone != nil {
-		t.printf("%s\n", v.goneText())
 		err = exitCode(exitGone)
 	}
 	return err

@@ -1,0 +1,369 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aotf/sharedmem/objects"
+	"github.com/aotf/sharedmem/shm"
+	"github.com/aotf/sharedmem/shm/shmtest"
+)
+
+func init() {
+	// claim NAME: claim a job and the lock, and wait to be killed.
+	shmtest.Register("claim", func(args []string) {
+		a := &shop{}
+		_, err := shm.Attach(args[0], a, nil)
+		if err == nil {
+			_, err = a.Todo.TryGet()
+		}
+		if err == nil {
+			_, err = a.Lock.TryLock()
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("ready")
+		select {}
+	})
+	// claim-aotf NAME: claim a request of AOTF at step 1, and wait to be killed.
+	shmtest.Register("claim-aotf", func(args []string) {
+		m, err := objects.Open(args[0], &objects.Options{Attach: true})
+		if err == nil {
+			_, err = m.Users.Claim(context.Background(), nil, objects.Step1)
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("ready")
+		select {}
+	})
+	// deadlock NAME MUTEX MUTEX: lock the first, say so, and when told the second.
+	shmtest.Register("deadlock", func(args []string) {
+		a := &locks{}
+		_, err := shm.Attach(args[0], a, nil)
+		if err == nil {
+			_, err = a.m[args[1][0]-'a'].TryLock()
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("locked")
+		_, _ = fmt.Scanln()
+		_, _ = a.m[args[2][0]-'a'].Lock(context.Background())
+	})
+}
+
+// locks is an application with three mutexes.
+type locks struct{ m [3]shm.Mutex }
+
+func (a *locks) Define(l *shm.Layout) {
+	for i, name := range []string{"a", "b", "c"} {
+		a.m[i].Define(l, name)
+	}
+}
+
+func init() {
+	// make-item NAME: make a record of an arena without index, and wait to be killed.
+	shmtest.Register("make-item", func(args []string) {
+		a := &heap{n: 8}
+		_, err := shm.Attach(args[0], a, nil)
+		if err == nil {
+			_, err = a.Items.TryNew()
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("ready")
+		select {}
+	})
+}
+
+// unjudged creates a segment in which a process died that had made a record of
+// which only its program can say whether something names it.
+func unjudged(t *testing.T) string {
+	t.Helper()
+	name := shmtest.Name(t)
+	s, err := shm.Create(name, &heap{n: 8}, nil)
+	must(t, err)
+	must(t, s.Close())
+	child := shmtest.Child(t, "make-item", name)
+	child.Want("ready")
+	child.Kill()
+	return name
+}
+
+// What only the program can judge is left to it, and said.
+func TestSweep_Unjudged(t *testing.T) {
+	name := unjudged(t)
+	out, _ := call(t, 0, "sweep", name)
+	if !strings.Contains(out, "left for the program: slots 0 of dead processes") {
+		t.Error(out)
+	}
+	call(t, 1, "verify", name)
+	s, err := shm.Attach(name, &heap{n: 8}, nil)
+	must(t, err)
+	_, err = s.Sweep(t.Context())
+	must(t, err)
+	must(t, s.Close())
+	call(t, 0, "verify", name)
+}
+
+// withJob creates a segment with one job in todo that nobody is attached to.
+func withJob(t *testing.T) string {
+	t.Helper()
+	a, name := &shop{}, shmtest.Name(t)
+	s, err := shm.Create(name, a, nil)
+	must(t, err)
+	a.launch(t, "first", nil)
+	must(t, s.Close())
+	return name
+}
+
+func TestSweep(t *testing.T) {
+	name := withJob(t)
+	if out, _ := call(t, 0, "sweep", name); !strings.Contains(out, "nothing to recover") {
+		t.Error(out)
+	}
+	child := shmtest.Child(t, "claim", name)
+	child.Want("ready")
+	// A living process loses nothing, stopped or not.
+	must(t, child.Cmd.Process.Signal(syscall.SIGSTOP))
+	if s := decode[swept](t, 0, "sweep", name); s.Report != (shm.Report{}) || len(s.Left) != 0 {
+		t.Errorf("a stopped process was robbed: %+v", s)
+	}
+	child.Kill()
+	call(t, 1, "verify", name)
+	out, _ := call(t, 0, "sweep", name)
+	for _, want := range []string{"1 slot of a dead process is free", "1 record is back in its queue", "1 permit is free"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	call(t, 0, "verify", name)
+	if out, _ := call(t, 0, "stat", name); !strings.Contains(out, "1 permit whose last holder died") {
+		t.Error(out)
+	}
+	if _, errs := call(t, 1, "sweep", "shmtest-none"); !strings.Contains(errs, "no such segment") {
+		t.Error(errs)
+	}
+}
+
+// A segment of AOTF is swept by its own rules, and a stopped one stays so.
+func TestSweep_AOTF(t *testing.T) {
+	name := shmtest.Name(t)
+	m, err := objects.Create(name, nil)
+	must(t, err)
+	_, _, err = m.Users.Launch(t.Context(), objects.Query{URL: "https://example.org/1"})
+	must(t, err)
+	must(t, m.Close())
+	child := shmtest.Child(t, "claim-aotf", name)
+	child.Want("ready")
+	child.Kill()
+	s := decode[swept](t, 0, "sweep", name)
+	if s.Report.Dead != 1 || s.Report.Posted != 1 || len(s.Left) != 0 {
+		t.Errorf("%+v", s)
+	}
+	call(t, 0, "verify", name)
+	child = shmtest.Child(t, "claim-aotf", name)
+	child.Want("ready")
+	call(t, 0, "set", name, "stop")
+	child.Kill()
+	if s := decode[swept](t, 0, "sweep", name); s.Report.Posted != 1 {
+		t.Errorf("%+v", s)
+	}
+	if out, _ := call(t, 0, "get", name, "stop"); out != "yes\n" {
+		t.Errorf("the sweep started a stopped segment: stop is %q", out)
+	}
+}
+
+func TestKillOwner(t *testing.T) {
+	name := withJob(t)
+	child := shmtest.Child(t, "claim", name)
+	child.Want("ready")
+	must(t, child.Cmd.Process.Signal(syscall.SIGSTOP)) // it hangs
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		if out, _ := call(t, 0, "stat", name); strings.Contains(out, "  stopped  ") {
+			break
+		} else if time.Since(start) > time.Minute {
+			t.Fatalf("a stopped process is not shown as stopped:\n%s", out)
+		}
+	}
+	pid := fmt.Sprint(child.Cmd.Process.Pid)
+	for _, c := range []struct {
+		code int
+		args []string
+		want string
+	}{
+		{2, []string{}, "name one process"},
+		{2, []string{"--slot", "0", "--pid", pid}, "name one process"},
+		{1, []string{"--slot", "7"}, "no process is in slot 7"},
+		{1, []string{"--pid", "1"}, "no process 1 is attached"},
+		{1, []string{"--record", "1.5.1"}, "no record 1.5.1"},
+		{1, []string{"--record", "x"}, "no record reference"},
+		{1, []string{"--slot", "0"}, "the answer was not yes"}, // the test's input is empty
+	} {
+		if _, errs := call(t, c.code, append([]string{"kill-owner", name}, c.args...)...); !strings.Contains(errs, c.want) {
+			t.Errorf("%q: %s", c.args, errs)
+		}
+	}
+	var out, errs bytes.Buffer
+	if code := run(t.Context(), []string{"kill-owner", name, "--record", "1.0.1"}, strings.NewReader("y\n"), &out, &errs); code != 0 {
+		t.Fatalf("%d %s%s", code, &out, &errs)
+	}
+	for _, want := range []string{"process " + pid, "stopped", `record 1.0.1 (jobs "first"), owned from todo`, "permit 0 of lock", "Kill it?",
+		"has ended", "1 record is back", "1 permit is free"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, &out)
+		}
+	}
+	_ = child.Wait()
+	if !strings.Contains(fmt.Sprint(child.Cmd.ProcessState), "killed") && child.Cmd.ProcessState != nil {
+		t.Error(child.Cmd.ProcessState)
+	}
+	call(t, 0, "verify", name)
+	if _, errs := call(t, 1, "kill-owner", name, "--record", "1.0.1"); !strings.Contains(errs, "is posted: no process owns it") {
+		t.Error(errs)
+	}
+	again := shmtest.Child(t, "claim", name)
+	again.Want("ready")
+	k := decode[killed](t, 0, "kill-owner", name, "--pid", fmt.Sprint(again.Cmd.Process.Pid), "--yes")
+	if k.Killed.PID != again.Cmd.Process.Pid || k.Swept.Report.Posted != 1 {
+		t.Errorf("%+v", k)
+	}
+	last := shmtest.Child(t, "claim", name)
+	last.Want("ready")
+	last.Kill()
+	if _, errs := call(t, 1, "kill-owner", name, "--slot", "0", "--yes"); !strings.Contains(errs, "is dead already") {
+		t.Error(errs)
+	}
+}
+
+func TestGetSet(t *testing.T) {
+	a := &shop{}
+	s := shmtest.New(t, a, nil)
+	a.Root.CompareAndSwap(0, 42)
+	if out, _ := call(t, 0, "get", s.Name()); out != "stop=no\nstate=open\nprocesses=1\nroot=42\n" {
+		t.Error(out)
+	}
+	if v := decode[map[string]string](t, 0, "get", s.Name()); v["root"] != "42" || v["stop"] != "no" {
+		t.Error(v)
+	}
+	if _, errs := call(t, 1, "get", s.Name(), "rot"); !strings.Contains(errs, `did you mean "root"?`) {
+		t.Error(errs)
+	}
+	before := content(t, s.Name())
+	if _, errs := call(t, 2, "set", s.Name(), "root"); !strings.Contains(errs, "stop is the only key") {
+		t.Error(errs)
+	}
+	if !bytes.Equal(before, content(t, s.Name())) {
+		t.Error("a refused set changed the segment")
+	}
+	if out, _ := call(t, 0, "set", s.Name(), "stop"); !strings.Contains(out, fmt.Sprintf("process %d", os.Getpid())) {
+		t.Error(out)
+	}
+	if <-s.Done(); !errors.Is(s.Err(), shm.ErrStopped) {
+		t.Errorf("the attached see %v", s.Err())
+	}
+	if out, _ := call(t, 0, "get", s.Name(), "stop"); out != "yes\n" {
+		t.Error(out)
+	}
+	must(t, s.Close())
+	if _, errs := call(t, 1, "set", s.Name(), "stop"); !strings.Contains(errs, "nobody to tell") {
+		t.Error(errs)
+	}
+}
+
+// Two processes that wait for each other's mutex are a circle; a third that
+// waits for one of them is none, and comes after.
+func TestStat_Waits(t *testing.T) {
+	name := shmtest.Name(t)
+	s, err := shm.Create(name, &locks{}, nil)
+	must(t, err)
+	must(t, s.Close())
+	if out, _ := call(t, 0, "stat", name, "--waits"); !strings.Contains(out, "no process waits") {
+		t.Error(out)
+	}
+	type answer struct{ Waits []wait }
+	waiting := func(n int) []wait {
+		t.Helper()
+		for start := time.Now(); ; time.Sleep(time.Millisecond) {
+			if v := decode[answer](t, 0, "stat", name, "--waits"); len(v.Waits) == n {
+				return v.Waits
+			} else if time.Since(start) > time.Minute {
+				t.Fatalf("%+v", v)
+			}
+		}
+	}
+	ends := map[string]*shmtest.Process{}
+	for _, m := range []string{"cb", "ab", "ba"} {
+		ends[m] = shmtest.Child(t, "deadlock", name, m[:1], m[1:])
+		ends[m].Want(map[string]string{"cb": "locked", "ab": "locked", "ba": "locked"}[m])
+	}
+	ends["cb"].Say("")
+	if w := waiting(1); len(w[0].Circle) != 0 || w[0].For != "b" || len(w[0].Holders) != 1 || !w[0].Holders[0].Alive {
+		t.Errorf("a queue is taken for a circle: %+v", w)
+	}
+	ends["ab"].Say("")
+	ends["ba"].Say("")
+	w := waiting(3)
+	if len(w[0].Circle) != 3 || len(w[1].Circle) != 3 || len(w[2].Circle) != 0 || w[0].Circle[0] != w[0].Circle[2] {
+		t.Errorf("%+v", w)
+	}
+	out, _ := call(t, 0, "stat", name, "--waits")
+	if !strings.HasPrefix(out, "CIRCLE of slots ") || strings.Count(out, "CIRCLE") != 2 {
+		t.Error(out)
+	}
+}
+
+// Traffic is no finding.
+func TestVerify_Live(t *testing.T) {
+	a, name := openShop(t)
+	for _, n := range []string{"one", "two", "three", "four"} {
+		a.launch(t, n, nil)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 2)
+	for range 2 {
+		go func() {
+			for ctx.Err() == nil {
+				c, err := a.Todo.TryGet()
+				if err == nil {
+					err = a.Todo.TryPut(c)
+				}
+				if err != nil && !errors.Is(err, shm.ErrEmpty) {
+					done <- err
+					return
+				}
+			}
+			done <- nil
+		}()
+	}
+	m, err := shm.Inspect(filepath.Join(segments(), name), nil)
+	must(t, err)
+	defer m.Close()
+	for n, taken := 0, uint64(0); n < 20 || taken < 10_000; n++ { // there is traffic meanwhile
+		if out, _ := call(t, 0, "verify", name); out != "OK\n" {
+			t.Error(out)
+		}
+		q, err := m.Queue("todo")
+		must(t, err)
+		taken = q.Taken
+	}
+	cancel()
+	for range 2 {
+		must(t, <-done)
+	}
+}
