@@ -1,7 +1,5 @@
 package shm
 
-import "time"
-
 // A PermitInfo is one permit of a semaphore that is held, or whose last holder
 // died with it. Since when it is held, the segment does not say.
 type PermitInfo struct {
@@ -62,26 +60,4 @@ func (m *Image) Find(text string) (arenaName string, rec Record, err error) {
 		return nil
 	})
 	return arenaName, rec, err
-}
-
-// A Death is the last one in a registry slot. Both times are since boot; Swept
-// is 0, or of an earlier death, until what the process owned is put back.
-type Death struct {
-	Slot    int           `json:"slot"`
-	Noticed time.Duration `json:"noticed"`
-	Swept   time.Duration `json:"swept"`
-}
-
-// Deaths lists the last death of each slot that ever had one.
-func (m *Image) Deaths() (list []Death, err error) {
-	err = guard(m.c.mem, func() error {
-		for i := range m.c.nslots {
-			s := m.c.slot(i)
-			if at := s[slotNoticed].load(ptProcesses); at != 0 {
-				list = append(list, Death{int(i), time.Duration(at), time.Duration(s[slotSwept].load(ptProcesses))})
-			}
-		}
-		return nil
-	})
-	return list, err
 }

@@ -22,15 +22,15 @@ func (m *Image) Queue(name string) (info QueueInfo, err error) {
 			if l == nil || l.obj.Name != name {
 				continue
 			}
-			switch q := l.carrier.(type) {
-			case *ring:
+			switch q := l.ring; {
+			case q != nil:
 				info.Posted, info.Taken = q.tail.load(ptRingTail), q.head_.load(ptRingHead)
 				info.Oldest = q.oldest(info.Taken, min(info.Posted-info.Taken, uint64(len(q.slots)), farthestOldest))
-			case *bag:
-				if next := q.arena.next; next != nil {
+			default:
+				if next := l.arena.next; next != nil {
 					info.Posted = next.load(ptBagTicket)
 				}
-				info.Oldest = q.oldest()
+				info.Oldest = l.bag.oldest()
 			}
 		}
 		return nil
