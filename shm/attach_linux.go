@@ -47,6 +47,9 @@ func (s *Segment) attach(app Definer) error {
 	if err != nil {
 		return err
 	}
+	if err := s.file.whole(); err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
 	g, err := readGeometry(s.c.mem, boot)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)

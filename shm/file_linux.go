@@ -113,6 +113,19 @@ func bootID() (id [16]byte, err error) {
 	return id, nil
 }
 
+// whole refuses a file with holes, as a copy by hand may have: touching one when
+// the tmpfs is full ends a process.
+func (k *segmentFile) whole() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(k.f.Fd()), &st); err != nil {
+		return err
+	}
+	if there := st.Blocks * 512; there < int64(len(k.m)) {
+		return fmt.Errorf("%w: the file has holes: %d of %d bytes are there: reset the segment", ErrCorrupt, there, len(k.m))
+	}
+	return nil
+}
+
 // pidNamespace is ours, which cannot change; 0 when /proc does not say.
 var pidNamespace = sync.OnceValue(func() uint64 {
 	var st unix.Stat_t

@@ -287,3 +287,23 @@ func TestOpen_Retired(t *testing.T) {
 		t.Fatal(s.Err())
 	}
 }
+
+// A file with holes, as some ways to copy it make, is refused: touching a hole of
+// a full tmpfs would end the process. It can be reset.
+func TestAttach_Holes(t *testing.T) {
+	name, m := makeImage(t)
+	path := "/dev/shm/" + name
+	must(t, os.WriteFile(path, m.b, 0o600))
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	must(t, err)
+	defer f.Close()
+	must(t, unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, int64(len(m.b)-4096), 4096))
+	if _, err := shm.Attach(name, &farm{jobs: 8}, nil); !errors.Is(err, shm.ErrCorrupt) || !strings.Contains(err.Error(), "holes") {
+		t.Fatalf("attached: %v", err)
+	}
+	must(t, shm.Reset(name, nil, false))
+	s, err := shm.Attach(name, &farm{jobs: 8}, nil)
+	must(t, err)
+	shmtest.Verify(t, s)
+	must(t, s.Close())
+}

@@ -247,16 +247,19 @@ func (q *ring) republish(posts map[uint32]header, r *Report) {
 func (s *Segment) sweepTurn(ctx context.Context) Report {
 	w := &s.c.head[headSweeper]
 	me := uint64(s.c.self)<<32 | uint64(s.c.gen)
-	if !w.cas(ptSweepHint, 0, me) {
+	for patience := 20; !w.cas(ptSweepHint, 0, me); patience-- {
 		select {
 		case <-ctx.Done():
 			return Report{}
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(time.Millisecond):
 		}
 		if !s.c.judgeAll(s.file) {
 			return Report{}
 		}
-		w.store(ptSweepHint, me)
+		if patience == 0 {
+			w.store(ptSweepHint, me)
+			break
+		}
 	}
 	r := s.c.sweepAndFree()
 	w.cas(ptSweepHint, me, 0)

@@ -195,6 +195,10 @@ func (s *Segment) watchOne(ctx context.Context, n watched, pid int) {
 		case <-time.After(time.Millisecond):
 		}
 	}
+	if err == nil {
+		s.c.log.Warn("a process has ended, and something holds its lock: a child it forked without exec? What it owned waits for that",
+			"slot", n.slot, "pid", pid)
+	}
 }
 
 func waitReadable(f *os.File) error {
