@@ -4,13 +4,22 @@ go 1.25.0
 
 require (
 	github.com/aotf/sharedmem v0.0.0-00010101000000-000000000000
+	github.com/redis/go-redis/v9 v9.14.1
 	golang.org/x/sys v0.38.0
+	google.golang.org/grpc v1.77.0
+	google.golang.org/protobuf v1.36.10
+)
+
+require (
+	github.com/dgryski/go-rendezvous v0.0.0-20200823014737-9f7001d12a5f // indirect
+	golang.org/x/net v0.46.1-0.20251013234738-63d1a5100f82 // indirect
+	golang.org/x/text v0.30.0 // indirect
+	google.golang.org/genproto/googleapis/rpc v0.0.0-20251022142026-3a174f9686a8 // indirect
 )
 
 require (
 	github.com/cespare/xxhash/v2 v2.3.0 // indirect
 	github.com/edsrzf/mmap-go v1.2.0 // indirect
-	github.com/puzpuzpuz/xsync/v4 v4.5.0
 )
 
 replace github.com/aotf/sharedmem => ../
