@@ -38,26 +38,34 @@ func BenchmarkHandoff(b *testing.B) {
 }
 
 func handOff(b *testing.B, putter, getter *process, servers []*process) {
-	n := handoffWarmUp + b.N
 	all := append([]*process{putter, getter}, servers...)
-	getter.say("gets %d", n)
-	getter.hear("ready")
-	used := cpu(b, all...)
-	putter.say("puts %d %d", n, handoffPace.Nanoseconds())
-	words := getter.hear("ok")
-	putter.hear("ok")
-	used = cpu(b, all...) - used
-	ages, sum := make([]float64, 0, b.N), 0.0
-	for _, w := range words[handoffWarmUp:] {
-		v, err := strconv.ParseFloat(w, 64)
-		if err != nil {
-			b.Fatal(err)
-		}
-		ages, sum = append(ages, v), sum+v
+	ages, used := paced(b, putter, getter, handoffWarmUp+b.N, all...)
+	ages = ages[handoffWarmUp:]
+	sum := 0.0
+	for _, v := range ages {
+		sum += v
 	}
 	slices.Sort(ages)
 	b.ReportMetric(sum/float64(len(ages)), "ns/op")
 	b.ReportMetric(ages[len(ages)/2], "p50-ns")
 	b.ReportMetric(ages[len(ages)*99/100], "p99-ns")
-	b.ReportMetric(float64(used)/float64(n), "cpu-ns/op")
+	b.ReportMetric(float64(used)/float64(handoffWarmUp+b.N), "cpu-ns/op")
+}
+
+// paced hands n items over, and returns how old each was, in nanoseconds, and
+// the processor time of all the processes.
+func paced(tb testing.TB, putter, getter *process, n int, all ...*process) (ages []float64, used time.Duration) {
+	getter.say("gets %d", n)
+	getter.hear("ready")
+	used = cpu(tb, all...)
+	putter.say("puts %d %d", n, handoffPace.Nanoseconds())
+	for _, w := range getter.hear("ok") {
+		v, err := strconv.ParseFloat(w, 64)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		ages = append(ages, v)
+	}
+	putter.hear("ok")
+	return ages, cpu(tb, all...) - used
 }
