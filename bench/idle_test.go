@@ -8,11 +8,11 @@ import (
 )
 
 // BenchmarkIdle: ten processes wait for a request that does not come. An op is
-// the time that is looked at: 2 seconds, or BENCH_IDLE (a Go duration). Memory is
+// the time that is looked at: a second, or BENCH_IDLE (a Go duration). Memory is
 // the mean of the ten; PSS divides what processes share. cpu and switches are a
 // second's, of the ten and the servers together.
 func BenchmarkIdle(b *testing.B) {
-	period, err := time.ParseDuration(cmp.Or(os.Getenv("BENCH_IDLE"), "2s"))
+	period, err := time.ParseDuration(cmp.Or(os.Getenv("BENCH_IDLE"), "1s"))
 	if err != nil {
 		b.Fatal("BENCH_IDLE: ", err)
 	}

@@ -26,7 +26,7 @@ func BenchmarkPipeline(b *testing.B) {
 				for i := range workers {
 					workers[i] = w.agent(tb)
 				}
-				pipeline(front, workers, pipelineBatch)
+				pipeline(front, workers, 10)
 			}
 			sub.ResetTimer()
 			pipeline(front, workers, sub.N)
