@@ -140,24 +140,40 @@ func (t *transcript) waits(a, b memory) {
 	t.add("launch%s", failed(err))
 	t.lines = append(t.lines, <-got)
 
-	// Each adds 1, many times, and lets the other one run between its load and its
-	// store.
-	var n atomic.Int64
-	count := func(m memory) {
+	t.excludes(a, b)
+}
+
+// excludes lets each acquire what the other one holds: it lets go when the other
+// one has asked for it, and tells when they are inside together.
+func (t *transcript) excludes(a, b memory) {
+	const rounds = 20
+	var inside, together atomic.Int64
+	var waiting [2]atomic.Bool // asked and not released, or through with it
+	got := make(chan error)
+	run := func(m memory, me int) {
 		var errs error
-		for range 100 {
+		for range rounds {
+			waiting[me].Store(true)
 			p, err := m.Acquire()
-			v := n.Load()
-			runtime.Gosched()
-			n.Store(v + 1)
+			if inside.Add(1) > 1 {
+				together.Add(1)
+			}
+			for !waiting[1-me].Load() {
+				runtime.Gosched()
+			}
+			for range 100 {
+				runtime.Gosched()
+			}
+			inside.Add(-1)
+			waiting[me].Store(false)
 			errs = errors.Join(errs, err, m.Release(p))
 		}
-		got <- failed(errs)
+		waiting[me].Store(true)
+		got <- errs
 	}
-	go count(a)
-	go count(b)
-	t.add("counted%s%s", <-got, <-got)
-	t.add("to %d", n.Load())
+	go run(a, 0)
+	go run(b, 1)
+	t.add("acquired%s, together %d", failed(errors.Join(<-got, <-got)), together.Load())
 }
 
 // allows is run again when a second has passed in it: then yes was right.
@@ -220,8 +236,7 @@ put
 waited for 7
 launch
 waited for https://example.com/4
-counted
-to 200
+acquired, together 0
 allowed [true false true]
 `), "\n")
 
