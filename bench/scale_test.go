@@ -9,9 +9,9 @@ import (
 )
 
 // BenchmarkScale: the same operations while so many processes are attached; all
-// but this one wait at step 3. Up to 8 processes, or BENCH_SCALE, at most 64.
+// but this one wait at step 3. Up to 4 processes, or BENCH_SCALE, at most 64.
 func BenchmarkScale(b *testing.B) {
-	limit, err := strconv.Atoi(cmp.Or(os.Getenv("BENCH_SCALE"), "8"))
+	limit, err := strconv.Atoi(cmp.Or(os.Getenv("BENCH_SCALE"), "4"))
 	if err != nil {
 		b.Fatal("BENCH_SCALE: ", err)
 	}
