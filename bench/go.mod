@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/aotf/sharedmem v0.0.0-00010101000000-000000000000
+	github.com/puzpuzpuz/xsync/v4 v4.5.0
 	github.com/redis/go-redis/v9 v9.14.1
 	golang.org/x/sys v0.38.0
 	google.golang.org/grpc v1.77.0
