@@ -190,7 +190,7 @@ func open(name string, o *Options, get func(*SharedMemory, *shm.Options) (*shm.S
 	}
 	m.images = imageStore{dir: m.opt.ImageDir, private: m.opt.Private, side: m.seg.SideFile}
 	m.tree.limits.CompareAndSwap(0, uint64(m.opt.Tokens)|uint64(m.opt.PerAddress)<<8)
-	m.Users, m.Scans = &users{m}, &scans{m: m}
+	m.Users, m.Scans = &users{m: m}, &scans{m: m}
 	m.HTTP, m.Metrics = &limiter{m}, &metrics{m}
 	m.Threads = &threads{m}
 	p := &processes{m: m}

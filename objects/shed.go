@@ -50,8 +50,33 @@ func (u *users) free(r shm.Ref[userRecord]) bool {
 }
 
 // shedOldest makes room when there is none: the oldest sixteenth of the finished
-// requests goes, whatever its age.
+// requests goes, whatever its age. What finishes later is younger than all that
+// had finished before, so one look at all of them serves for many calls.
 func (u *users) shedOldest() (n int) {
+	u.shedding.Lock()
+	defer u.shedding.Unlock()
+	for range 2 { // all that this process knows of may have been freed by others
+		if len(u.oldest) == 0 {
+			u.oldest = u.finishedByAge()
+			u.atOnce = (len(u.oldest) + 15) / 16
+		}
+		for n == 0 && len(u.oldest) > 0 {
+			some := u.oldest[:min(u.atOnce, len(u.oldest))]
+			u.oldest = u.oldest[len(some):]
+			for _, r := range some {
+				if u.free(r) {
+					n++
+				}
+			}
+		}
+		if n > 0 {
+			break
+		}
+	}
+	return n
+}
+
+func (u *users) finishedByAge() (refs []shm.Ref[userRecord]) {
 	type aged struct {
 		r     shm.Ref[userRecord]
 		ended time.Duration
@@ -66,12 +91,10 @@ func (u *users) shedOldest() (n int) {
 		}
 	}
 	slices.SortFunc(all, func(a, b aged) int { return cmp.Compare(a.ended, b.ended) })
-	for _, a := range all[:(len(all)+15)/16] {
-		if u.free(a.r) {
-			n++
-		}
+	for _, a := range all {
+		refs = append(refs, a.r)
 	}
-	return n
+	return refs
 }
 
 func (s *scans) Shed(ctx context.Context) (n int, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/aotf/sharedmem/shm"
@@ -76,7 +77,13 @@ type UserClaim interface {
 	Release(ctx context.Context) error
 }
 
-type users struct{ m *SharedMemory }
+type users struct {
+	m *SharedMemory
+
+	shedding sync.Mutex
+	oldest   []shm.Ref[userRecord] // finished ones, as shedOldest found them
+	atOnce   int
+}
 
 func (u *users) Lookup(ctx context.Context, q Query) (UserID, bool, error) {
 	k, _, err := q.key()

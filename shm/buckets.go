@@ -33,7 +33,8 @@ type index struct {
 const (
 	bucketWords = 16
 	perBucket   = bucketWords - 1
-	firstLine   = 7 // entries in the first line
+	firstLine   = 7  // entries in the first line
+	keyChunk    = 16 // words of a key copied at a time
 
 	opIdle   = 0
 	opInsert = 1
@@ -76,8 +77,30 @@ func (x *index) hash(key []uint64) (bucket uint64, frag uint64) {
 	var d xxhash.Digest
 	d.ResetWithSeed(x.c.seed)
 	_, _ = d.Write(asBytes(key))
-	h := d.Sum64()
+	return x.placed(d.Sum64())
+}
+
+// hashOf is hash for the key of a record; whether it was whole, the caller's
+// second look at the control word tells.
+func (x *index) hashOf(i uint32) (bucket uint64, frag uint64) {
+	var d xxhash.Digest
+	d.ResetWithSeed(x.c.seed)
+	var buf [keyChunk]uint64
+	for rec := x.keyWords(i); len(rec) > 0; {
+		n := min(len(buf), len(rec))
+		copyWords(buf[:n], rec[:n])
+		_, _ = d.Write(asBytes(buf[:n]))
+		rec = rec[n:]
+	}
+	return x.placed(d.Sum64())
+}
+
+func (x *index) placed(h uint64) (bucket uint64, frag uint64) {
 	return h % uint64(len(x.buckets)/bucketWords), h >> 51
+}
+
+func (x *index) keyWords(i uint32) []word {
+	return x.arena.rec(i)[x.keyAt : x.keyAt+x.keyLen]
 }
 
 func (x *index) control(b uint64) *word { return &x.buckets[b*bucketWords] }
@@ -124,7 +147,7 @@ func (x *index) help(b, c uint64) error {
 		return &CorruptError{x.obj.Name, "place of an open step", uint64(place), perBucket}
 	}
 	h := header(x.arena.head(i).load(ptIndexHeader))
-	_, frag := x.hash(x.key(i))
+	_, frag := x.hashOf(i)
 	old := e.load(ptIndexEntry)
 	if x.control(b).load(ptIndexAgain) != c {
 		return nil
@@ -141,12 +164,4 @@ func (x *index) help(b, c uint64) error {
 	}
 	x.control(b).cas(ptIndexIdle, c, step(c, opIdle, 0, 0)) // pairs with the loads of control everywhere
 	return nil
-}
-
-// key copies the key of a record; whether it was whole, the caller's second look
-// at the control word tells.
-func (x *index) key(i uint32) []uint64 {
-	k := make([]uint64, x.keyLen)
-	copyWords(k, x.arena.rec(i)[x.keyAt:x.keyAt+x.keyLen])
-	return k
 }

@@ -21,8 +21,8 @@ func (x *index) scan(b, c uint64, key []uint64, frag uint64) (e uint64, place, e
 }
 
 func (x *index) sameKey(i uint32, key []uint64) bool {
-	var buf [16]uint64
-	rec := x.arena.rec(i)[x.keyAt : x.keyAt+x.keyLen]
+	var buf [keyChunk]uint64
+	rec := x.keyWords(i)
 	for at := 0; at < len(key); at += len(buf) {
 		n := min(len(buf), len(key)-at)
 		copyWords(buf[:n], rec[at:at+n])
@@ -61,7 +61,7 @@ func (x *index) find(key []uint64) (ref, error) {
 
 // insert makes the claimed record findable, or returns the one that has its key.
 func (x *index) insert(cl claim) (existing ref, err error) {
-	key := x.key(cl.i)
+	key := asPlain(x.keyWords(cl.i)) // ours, so it is stable
 	b, frag := x.hash(key)
 	for range retryBudget {
 		c := x.control(b).load(ptIndexControl)
@@ -107,7 +107,7 @@ func (x *index) insert(cl claim) (existing ref, err error) {
 // place finds the entry of a record of ours. The caller owns the record, so its
 // key is stable.
 func (x *index) place(r ref) (b, c uint64, place int, err error) {
-	b, _ = x.hash(x.key(r.index()))
+	b, _ = x.hashOf(r.index())
 	for range retryBudget {
 		c = x.control(b).load(ptIndexControl)
 		if ctlOpOf(c) != opIdle {

@@ -292,7 +292,7 @@ func TestOpen_Retired(t *testing.T) {
 // a full tmpfs would end the process. It can be reset.
 func TestAttach_Holes(t *testing.T) {
 	name, m := makeImage(t)
-	path := "/dev/shm/" + name
+	path := pathOf(name)
 	must(t, os.WriteFile(path, m.b, 0o600))
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	must(t, err)

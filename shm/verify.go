@@ -273,7 +273,7 @@ func (v *verifier) indexEntry(x *index, b, e uint64) {
 		v.add(Corrupt, x.obj.Name, "bucket %d: record %d (life %d) was freed", b, i, entryLife(e))
 		return
 	}
-	if want, frag := x.hash(x.key(i)); want != b || frag != entryFrag(e) {
+	if want, frag := x.hashOf(i); want != b || frag != entryFrag(e) {
 		v.add(Corrupt, x.obj.Name, "bucket %d: record %d (life %d) has a key of bucket %d", b, i, entryLife(e), want)
 	}
 }
@@ -295,7 +295,7 @@ func (v *verifier) semaphore(s *Semaphore) {
 // lists is contains for those who may not write: an open step is not finished,
 // but counted as done.
 func (x *index) lists(r ref) bool {
-	b, _ := x.hash(x.key(r.index()))
+	b, _ := x.hashOf(r.index())
 	for range 1000 {
 		c := x.control(b).load(ptVerify)
 		if ctlOpOf(c) == opInsert && uint32(c)&indexMask == r.index() {
