@@ -16,6 +16,7 @@ import (
 
 	"github.com/aotf/sharedmem/shm"
 	"github.com/aotf/sharedmem/shm/shmtest"
+	"golang.org/x/sys/unix"
 )
 
 // dirOf is the directory that tests without a directory of their own use.
@@ -325,5 +326,19 @@ func TestRemove(t *testing.T) {
 	nothingLeftOf(t, name, false)
 	if err := s.Close(); !errors.Is(err, shm.ErrClosed) {
 		t.Fatal(err)
+	}
+}
+
+// The clock that is not asked each time goes as the kernel's does.
+func TestNow(t *testing.T) {
+	for range 1000 {
+		var before, after unix.Timespec
+		must(t, unix.ClockGettime(unix.CLOCK_BOOTTIME, &before))
+		now := shm.Now()
+		must(t, unix.ClockGettime(unix.CLOCK_BOOTTIME, &after))
+		const slack = time.Millisecond
+		if int64(now) < before.Nano()-int64(slack) || int64(now) > after.Nano()+int64(slack) {
+			t.Fatalf("%v, and the kernel says %v to %v", now, time.Duration(before.Nano()), time.Duration(after.Nano()))
+		}
 	}
 }

@@ -153,7 +153,7 @@ func (r *remains) takeScans(t *testing.T, l *ledger, m *objects.SharedMemory) {
 			break
 		}
 		world.Must(t, err)
-		now := int64(shm.Now())
+		now := clock()
 		if tw := c.Tweet(); tw != nil {
 			r.items["tweet"][uint64(tw.ID)]++
 			at(l.tweets, uint64(tw.ID)).stored = now

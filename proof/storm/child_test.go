@@ -57,7 +57,7 @@ func (w *worker) item() uint64 { w.id++; return w.id }
 func (w *worker) say(word, kind string, id, extra uint64) {
 	b := strconv.AppendUint(w.buf[:0], w.g, 10)
 	b = append(append(append(append(b, ' '), word...), ' '), kind...)
-	for _, n := range []uint64{id, extra, uint64(shm.Now())} {
+	for _, n := range []uint64{id, extra, uint64(clock())} {
 		b = strconv.AppendUint(append(b, ' '), n, 10)
 	}
 	w.buf = append(b, '\n')

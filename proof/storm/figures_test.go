@@ -143,7 +143,7 @@ func (w *watch) look(t *testing.T) {
 		case w.gens[[2]string{p.segment, fmt.Sprint(p.slot)}] > p.gen:
 			w.f.unseen++ // two generations between two looks
 			return true
-		case time.Duration(int64(shm.Now())-p.killed) > tooLate:
+		case time.Duration(clock()-p.killed) > tooLate:
 			t.Errorf("slot %d of the %s was not free %v after its process was killed", p.slot, p.segment, tooLate)
 			return true
 		}

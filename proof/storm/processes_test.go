@@ -16,7 +16,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/aotf/sharedmem/proof/world"
-	"github.com/aotf/sharedmem/shm"
 )
 
 type child struct {
@@ -121,7 +120,7 @@ func endOf(pid int) <-chan int64 {
 			}
 			_ = unix.Close(fd)
 		}
-		ended <- int64(shm.Now())
+		ended <- clock()
 	}()
 	return ended
 }
@@ -172,7 +171,7 @@ func (p *child) kill() bool {
 	if p.killed != 0 {
 		return false
 	}
-	now := int64(shm.Now())
+	now := clock()
 	if p.cmd.Process.Kill() != nil {
 		return false
 	}
@@ -190,7 +189,7 @@ func (c *campaign) stopSome(rng *rand.Rand, end time.Time) {
 			continue
 		}
 		p.mu.Lock()
-		from := int64(shm.Now())
+		from := clock()
 		err := p.cmd.Process.Signal(syscall.SIGSTOP)
 		p.stops = append(p.stops, span{from, 1<<63 - 1})
 		n := len(p.stops) - 1
@@ -201,7 +200,7 @@ func (c *campaign) stopSome(rng *rand.Rand, end time.Time) {
 		time.Sleep(time.Duration(rng.Int64N(int64(stopFor))))
 		_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may have been killed meanwhile
 		p.mu.Lock()
-		p.stops[n].to = int64(shm.Now())
+		p.stops[n].to = clock()
 		p.mu.Unlock()
 	}
 }
