@@ -214,8 +214,5 @@ func (p place) recover(ctx context.Context, m *shm.Image, victim attached) (all 
 }
 
 func (s *swept) add(o swept) {
-	s.Path, s.Left = o.Path, o.Left
-	r := &s.Report
-	r.Dead, r.Posted, r.Settled = r.Dead+o.Report.Dead, r.Posted+o.Report.Posted, r.Settled+o.Report.Settled
-	r.Freed, r.Permits, r.Hints = r.Freed+o.Report.Freed, r.Permits+o.Report.Permits, r.Hints+o.Report.Hints
+	s.Path, s.Left, s.Report = o.Path, o.Left, sum(s.Report, o.Report)
 }

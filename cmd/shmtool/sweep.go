@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/aotf/sharedmem/objects"
 	"github.com/aotf/sharedmem/shm"
@@ -91,7 +93,8 @@ func (p place) sweepObjects(ctx context.Context, m *shm.Image) (r shm.Report, er
 	if m.State != "open" {
 		return r, shm.ErrLayout
 	}
-	opt := &objects.Options{Attach: true, Dir: p.dir}
+	aside := &recoveries{Handler: slog.DiscardHandler}
+	opt := &objects.Options{Attach: true, Dir: p.dir, Logger: slog.New(aside)}
 	if st, err := os.Lstat(p.path); err == nil {
 		opt.Mode = st.Mode().Perm()
 	}
@@ -100,7 +103,36 @@ func (p place) sweepObjects(ctx context.Context, m *shm.Image) (r shm.Report, er
 		return r, err
 	}
 	r, err = o.Segment().Sweep(ctx)
-	return r, errors.Join(err, o.Close())
+	err = errors.Join(err, o.Close()) // its housekeeping has ended then
+	return sum(r, aside.report), err
+}
+
+// recoveries adds up what the housekeeping of an opening recovers beside us: it
+// begins as soon as we attach, and shares the work with our own sweep.
+type recoveries struct {
+	slog.Handler
+	mu     sync.Mutex
+	report shm.Report
+}
+
+func (h *recoveries) Enabled(context.Context, slog.Level) bool { return true }
+func (h *recoveries) WithAttrs([]slog.Attr) slog.Handler       { return h }
+
+func (h *recoveries) Handle(_ context.Context, rec slog.Record) error {
+	rec.Attrs(func(a slog.Attr) bool {
+		if r, ok := a.Value.Any().(shm.Report); ok {
+			h.mu.Lock()
+			h.report = sum(h.report, r)
+			h.mu.Unlock()
+		}
+		return true
+	})
+	return nil
+}
+
+func sum(a, b shm.Report) shm.Report {
+	return shm.Report{Dead: a.Dead + b.Dead, Posted: a.Posted + b.Posted, Settled: a.Settled + b.Settled,
+		Freed: a.Freed + b.Freed, Permits: a.Permits + b.Permits, Hints: a.Hints + b.Hints}
 }
 
 func (s swept) text() string {
