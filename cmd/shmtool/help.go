@@ -35,7 +35,7 @@ Exit codes: 0 done, 1 the output could not be written, 2 bad usage.`,
 // overview is the help of the whole tool.
 func overview() string {
 	var b strings.Builder
-	b.WriteString(`Shmtool shows, checks, empties and removes shared-memory segments.
+	b.WriteString(`Shmtool shows, checks, mends, empties and removes shared-memory segments.
 
 Usage: shmtool COMMAND [NAME] [flags]
 
@@ -46,15 +46,16 @@ Usage: shmtool COMMAND [NAME] [flags]
 	}
 	b.WriteString(table(rows))
 	b.WriteString(`
-NAME is a segment's name, or a path when it contains a slash. ls, stat, dump and
-verify only look: they disturb nobody and work on live, dead and broken segments
-of any program.
+NAME is a segment's name, or a path when it contains a slash. ls, stat, dump,
+verify, top, watch and get only look: they disturb nobody and work on live, dead
+and broken segments of any program.
 
 Flags, anywhere on the line:
 ` + flagHelp((&tool{}).flagSet(nil)) + `
 "shmtool help COMMAND" explains a command.
 
-Exit codes: 0 done, 1 failed, 2 bad usage; verify has its own.
+Exit codes: 0 done, 1 failed, 2 bad usage, 3 the segment went away (top, watch);
+verify has its own.
 `)
 	return b.String()
 }

@@ -12,25 +12,23 @@ import (
 )
 
 func init() {
+	// sweep-segment SEGMENT N: recover without the program, and die at the N-th access.
 	shmtest.Register("sweep-segment", func(args []string) {
-		shm.CrashAfter(number(args[1]))
-		_, err := shm.SweepSegment(t0, args[0], nil)
-		world.Check(err)
-		shm.CrashAfter(0)
-		fmt.Println("end")
+		crash(args[1], func() {
+			_, err := shm.SweepSegment(background, args[0], nil)
+			world.Check(err)
+		})
 	})
 }
 
-// The sweeper that has not the program dies at each of its points too; the
+// The sweeper that has not the program dies at each of its accesses too; the
 // program's next process finds everything as after any other death.
 func TestKill_SweepSegment(t *testing.T) {
+	s, acks := messy(t, 8)
 	each(t, func(t *testing.T, n int) bool {
-		name := stage.Stage(t, 64)
-		p := shmtest.Child(t, "mess", name)
-		p.Want("end")
-		_ = p.Wait()
-		acks := lines(shmtest.Child(t, "sweep-segment", name, fmt.Sprint(3*n-2)))
-		stage.Audit(t, name, nil)
-		return acks["end"]
+		segment := s.fresh(t)
+		d := watch(t, "sweep-segment", segment, fmt.Sprint(n))
+		world.Find("put").Audit(t, segment, acks)
+		return d.survived
 	})
 }
