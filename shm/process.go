@@ -136,10 +136,19 @@ func (c *core) identify(i uint32) {
 	}
 }
 
-// leave frees our slot; everything has been given back.
+// leave frees our slot; everything has been given back. With a debt, a post of
+// ours that met a full ring, it only drops the lock, as the dead do: others judge
+// the slot and sweep the post. Free, the slot could be taken by somebody who
+// lives, and the post would look like his, for ever on its way. (A model finds
+// that.)
 func (c *core) leave(k *segmentFile) {
 	i := uint32(c.self) - 1
-	c.slot(i)[slotWord].cas(ptLeave, slotValue(c.gen, slotAlive), slotValue(c.gen+1, slotFree))
+	c.mu.Lock()
+	debt := len(c.backlog) > 0
+	c.mu.Unlock()
+	if !debt {
+		c.slot(i)[slotWord].cas(ptLeave, slotValue(c.gen, slotAlive), slotValue(c.gen+1, slotFree))
+	}
 	if k != nil {
 		k.unlockLife(i)
 	}

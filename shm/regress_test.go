@@ -181,3 +181,46 @@ func TestRegress_HolderOfOneWord(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Who closes while a post of his own meets a full ring leaves as the dead do: the
+// post is not to look like that of whoever takes the slot next.
+func TestClose_WithDebt(t *testing.T) {
+	f := &farm{jobs: 2}
+	s := shmtest.New(t, f, nil)
+	g := &farm{jobs: 2}
+	leaver, err := shm.Attach(s.Name(), g, nil)
+	must(t, err)
+	put := func(n uint64) shm.Ref[job] {
+		c := newJob(t, g, "", n)
+		must(t, g.Todo.TryPut(c))
+		return c.Ref()
+	}
+	one := put(1)
+	c, err := g.Todo.Take(one) // its slot stays behind,
+	must(t, err)
+	must(t, g.Todo.TryPut(c)) // and it waits in the second
+	two := put(2)
+	c, err = g.Todo.Take(two)
+	must(t, err)
+	if err := g.Todo.TryPut(c); !errors.Is(err, shm.ErrFull) {
+		t.Fatalf("the ring is not full: %v: nothing is tested", err)
+	}
+	var busy *shm.BusyError
+	if err := leaver.Close(); !errors.As(err, &busy) { // gives the claim back: a post that finds no slot
+		t.Fatal(err)
+	}
+	next, err := shm.Attach(s.Name(), &farm{jobs: 2}, nil)
+	must(t, err)
+	defer next.Close()
+	got := map[uint64]bool{}
+	for range 2 {
+		c, err := f.Todo.Get(limit(t))
+		must(t, err)
+		got[c.Record().Number] = true
+		must(t, c.Free())
+	}
+	if !got[1] || !got[2] {
+		t.Fatalf("got %v", got)
+	}
+	shmtest.Verify(t, s)
+}
