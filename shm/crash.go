@@ -3,6 +3,7 @@
 package shm
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"runtime"
@@ -18,6 +19,7 @@ type hook struct {
 	at   int64  // the number of the access, or 0
 	name string // the point's name, or ""
 	run  func(point string)
+	on   string // the goroutine whose accesses count, or "": any
 }
 
 var (
@@ -45,16 +47,35 @@ func AtAccess(n int64, f func(point string)) {
 	arm(&hook{at: n, run: f})
 }
 
+// AtOwnAccess is AtAccess for the calling goroutine: what the housekeeping of an
+// opening accesses meanwhile does not count.
+func AtOwnAccess(n int64, f func(point string)) { arm(&hook{at: n, run: f, on: goroutine()}) }
+
 // AtPoint is AtAccess for the next access whose point has the name.
 func AtPoint(name string, f func()) { arm(&hook{name: name, run: func(string) { f() }}) }
 
+// AtOwnPoint is AtPoint for the calling goroutine.
+func AtOwnPoint(name string, f func()) {
+	arm(&hook{name: name, run: func(string) { f() }, on: goroutine()})
+}
+
+// goroutine names the running goroutine.
+func goroutine() string {
+	var b [64]byte
+	name, _, _ := bytes.Cut(b[:runtime.Stack(b[:], false)], []byte("["))
+	return string(name)
+}
+
 // CrashAfter makes the process kill itself with SIGKILL at its n-th access to
-// a shared word from now on; 0 disarms. It says so on standard error.
+// a shared word from now on, of whichever goroutine: none goes on. 0 disarms. It
+// says so on standard error.
 func CrashAfter(n int64) { AtAccess(n, die) }
 
-// StopAfter makes the process stop itself with SIGSTOP at its n-th access from
-// now on; 0 disarms. It says so on standard error. After a SIGCONT it goes on.
-func StopAfter(n int64) { AtAccess(n, stop) }
+// StopAfter makes the process stop itself with SIGSTOP at the n-th access of the
+// calling goroutine from now on: others may run on for a moment, so it must be
+// this one that stands where it says. It says so on standard error. After a
+// SIGCONT it goes on.
+func StopAfter(n int64) { AtOwnAccess(n, stop) }
 
 // PointNames returns the names of all points of all protocols: the ledger of
 // what a campaign has to reach.
@@ -90,8 +111,11 @@ func crash(p point, w *uint64) {
 	if dying.Load() {
 		select {}
 	}
-	n := seen.Add(1)
 	h := armed.Load()
+	if h != nil && h.on != "" && h.on != goroutine() {
+		return
+	}
+	n := seen.Add(1)
 	// Not n == h.at: another goroutine may have counted while the hook was armed.
 	if h == nil || h.at > n || h.at == 0 && h.name != p.String() || !armed.CompareAndSwap(h, nil) {
 		return
