@@ -93,6 +93,11 @@ func (r *Ring[T]) Get(ctx context.Context) (c Claim[T], err error) {
 // Take claims one record out of the middle; the attempt is not counted. Its
 // slot stays taken until the head of the ring has passed it. ErrStale when it is
 // not in this ring, ErrGone when it was freed.
+//
+// A record that comes back into the ring by exactly its 65,536th post since, or a
+// multiple, while the head still stands before that slot, is delivered from there,
+// ahead of its turn; or a put returns ErrFull once more than it had to. It is
+// delivered once, as always.
 func (r *Ring[T]) Take(ref Ref[T]) (Claim[T], error) {
 	c, err := r.q.takeOut(ref.r)
 	return Claim[T]{c}, err

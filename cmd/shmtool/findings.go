@@ -35,7 +35,6 @@ var meanings = map[string]meaning{
 	"record %d (life %d) of %s is %s, but not in the index":                  {"a record that everybody should find is not found", mendReset},
 	"head %d and tail %d of %d slots":                                        {"the positions of a ring are farther apart than it is long", mendReset},
 	"slot %d: record %d of %d":                                               {"a slot of a ring leads to no record", mendReset},
-	"record %d (turn %d) is in two slots":                                    {"a record could be taken twice", mendReset},
 	"bucket %d: step %d":                                                     {"a bucket of an index is in no known step", mendReset},
 	"bucket %d: a step is open (control %#x)":                                {"somebody died in an insert or delete; whoever uses the bucket finishes it", mendSweep},
 	"bucket %d: record %d of %d":                                             {"an entry of an index leads to no record", mendReset},
