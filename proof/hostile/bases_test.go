@@ -34,7 +34,8 @@ func init() {
 	})
 }
 
-// messWorld adds to the world's mess what is published and has blobs.
+// messWorld leaves one of everything that a process can hold, and what is
+// published and has blobs. It needs no hook: the images are those of any build.
 func messWorld(segment string) {
 	w := &world.World{}
 	_, err := shm.Attach(segment, w, nil)
@@ -49,7 +50,33 @@ func messWorld(segment string) {
 	world.Check(n.SetBlob(&w.Data, &n.Record().Data, []byte(strings.Repeat("n", 200))))
 	_, _, err = w.ByName.Insert(n, nil)
 	world.Check(err)
-	world.Mess(segment)
+	c, err := w.Todo.TryGet()
+	world.Check(err)
+	world.Check(c.SetBlob(&w.Data, &c.Record().Result.Text, []byte("half")))
+	_, err = w.Picky.TryGet(nil)
+	world.Check(err)
+	c, err = w.Jobs.TryNew()
+	world.Check(err)
+	world.Check(c.SetBlob(&w.Data, &c.Record().Data, []byte("new")))
+	c, err = w.Jobs.TryNew()
+	world.Check(err)
+	_, err = c.Hold()
+	world.Check(err)
+	_, err = w.Slots.TryAcquire()
+	world.Check(err)
+	_, err = w.Lock.TryLock()
+	world.Check(err)
+	c, err = w.Named.TryNew()
+	world.Check(err)
+	c.Record().Key = world.KeyOf("held")
+	_, _, _, err = w.ByName.InsertHeld(c)
+	world.Check(err)
+	c, err = w.Queue.TryGet()
+	world.Check(err)
+	r := c.Ref()
+	world.Check(c.Settle())
+	_, err = w.Named.Retire(r)
+	world.Check(err)
 }
 
 // messTree leaves a claim of every kind, a launched request and scan, a barrier

@@ -19,23 +19,6 @@ import (
 )
 
 func init() {
-	// mess SEGMENT: stand still in the middle of many operations, and die.
-	shmtest.Register("mess", func(args []string) {
-		w := &world.World{}
-		_, err := shm.Attach(args[0], w, nil)
-		world.Check(err)
-		for _, x := range halfDone {
-			there := make(chan bool)
-			shm.AtPoint(x.point, func() {
-				close(there)
-				select {}
-			})
-			go x.do(w)
-			<-there
-		}
-		say("end")
-		dead()
-	})
 	// recover SEGMENT N: recover what the dead left, and die at the N-th access.
 	shmtest.Register("recover", func(args []string) {
 		crash(args[1], func() {
@@ -70,118 +53,17 @@ func init() {
 	})
 }
 
-// dead kills the process: no Close, no goodbye.
-func dead() {
-	p, _ := os.FindProcess(os.Getpid())
-	_ = p.Kill()
-	select {}
-}
-
-// halfDone are operations and where they stop, which together leave one of every
-// state that a sweep finds.
-var halfDone = []struct {
-	point string
-	do    func(w *world.World)
-	ack   string // what is to become of it
-}{
-	{"ring.fill", func(w *world.World) { _ = w.Todo.TryPut(job(w, 20)) }, "is 20 todo"},
-	{"bag.bit", func(w *world.World) { _ = w.Picky.Put(job(w, 21)) }, "is 21 picky"},
-	{"index.fill", func(w *world.World) { _, _, _ = w.ByName.Insert(named(w, "a", 22), &w.Queue) }, "is 22 queue"},
-	{"settle", func(w *world.World) { _, _, _ = w.ByName.Insert(named(w, "b", 23), nil) }, "is 23 settled"},
-	{"index.insert", func(w *world.World) { _, _, _ = w.ByName.Insert(named(w, "c", 24), nil) }, ""},
-	{"index.empty", func(w *world.World) {
-		r, _, _ := w.ByName.Lookup(world.KeyOf("s"))
-		c, err := w.Named.Retire(r)
-		world.Check(err)
-		_ = c.Free()
-	}, "is 5 free"},
-	{"blob.holder", func(w *world.World) { blobs(w, 1) }, ""},
-	{"blob.settle", func(w *world.World) { blobs(w, 1) }, ""},
-	{"blob.free", func(w *world.World) { blobs(w, 2) }, ""},
-	// Named by a record that outlives its maker: the sweep settles it.
-	{"blob.settle", func(w *world.World) {
-		c, err := w.Done.TryGet()
-		world.Check(err)
-		_ = c.SetBlob(&w.Data, &c.Record().Data, []byte("new"))
-	}, "is 6 done"},
-	{"free.bit", func(w *world.World) {
-		c, err := w.Todo.TryGet()
-		world.Check(err)
-		_ = c.Free()
-	}, "is 1 free"},
-	{"ring.head.move", func(w *world.World) { _, _ = w.Todo.TryGet() }, "is 2 todo"},
-	{"bag.move", func(w *world.World) {
-		c, err := w.Picky.TryGet(nil)
-		world.Check(err)
-		r := c.Ref()
-		world.Check(w.Picky.Put(c))
-		_ = w.Picky.Move(r, &w.Urgent)
-	}, "is 3 picky"},
-	{"free", func(w *world.World) { _ = job(w, 25).Free() }, ""},
-	{"user.word", func(w *world.World) { // held by its process
-		c, err := job(w, 26).Hold()
-		world.Check(err)
-		c.Record().Flags.Load()
-	}, ""},
-	{"user.word", func(w *world.World) { // in the index, and held
-		c, _, _, err := w.ByName.InsertHeld(named(w, "held", 27))
-		world.Check(err)
-		c.Record().Flags.Load()
-	}, ""},
-	{"user.word", func(w *world.World) { // permits
-		_, err := w.Slots.TryAcquire()
-		world.Check(err)
-		_, err = w.Lock.TryLock()
-		world.Check(err)
-		w.Root.Load()
-	}, ""},
-	{"ring.head.move", func(w *world.World) { _, _ = w.Queue.TryGet() }, "is 4 queue"},
-}
-
-func job(w *world.World, n uint64) shm.Claim[world.Job] {
-	c, err := w.Jobs.TryNew()
-	world.Check(err)
-	c.Record().Number = n
-	return c
-}
-
-func named(w *world.World, key string, n uint64) shm.Claim[world.Job] {
-	c, err := w.Named.TryNew()
-	world.Check(err)
-	c.Record().Key, c.Record().Number = world.KeyOf(key), n
-	return c
-}
-
-func blobs(w *world.World, n int) {
-	c := job(w, 30)
-	for range n {
-		_ = c.SetBlob(&w.Data, &c.Record().Data, []byte("new"))
-	}
-}
-
-// messy makes a stage with all of these. With one slot in the registry, the
-// recoverer takes the dead one's, and puts back what that left before anything
-// else.
-func messy(t *testing.T, processes int) (s stage, acks map[string]bool) {
-	t.Helper()
-	segment := world.Stage(t, processes, map[string]int{"jobs": 24, "named": 24})
-	p := shmtest.Child(t, "mess", segment)
-	p.Want("end")
-	_ = p.Wait()
-	acks = map[string]bool{}
-	for _, x := range halfDone {
-		acks[x.ack] = true
-	}
-	return take(t, segment), acks
-}
-
 // The recoverer dies too, at each of its accesses: one that sweeps, one that
-// takes the dead one's slot, and a neighbour that had been there before.
+// takes the dead one's slot, and a neighbour that had been there before. With one
+// slot in the registry, the recoverer takes the dead one's, and puts back what
+// that left before anything else.
 func testRecoverer(t *testing.T) {
 	for _, processes := range []int{8, 1} {
 		t.Run(fmt.Sprint("processes=", processes), func(t *testing.T) {
 			t.Parallel()
-			s, acks := messy(t, processes)
+			segment := world.Stage(t, processes, world.Roomy)
+			acks := world.LeaveHalfDone(t, segment)
+			s := take(t, segment)
 			each(t, func(t *testing.T, n int) bool {
 				segment := s.fresh(t)
 				d := watch(t, "recover", segment, fmt.Sprint(n))
@@ -192,17 +74,14 @@ func testRecoverer(t *testing.T) {
 	}
 	t.Run("neighbour", func(t *testing.T) {
 		t.Parallel()
-		s := take(t, world.Stage(t, 8, map[string]int{"jobs": 24, "named": 24}))
-		_, acks := messy(t, 8)
+		s := take(t, world.Stage(t, 8, world.Roomy))
 		each(t, func(t *testing.T, n int) bool {
 			segment := s.fresh(t)
 			p := shmtest.Child(t, "neighbour", segment, fmt.Sprint(n))
 			p.Want("ready")
-			first := shmtest.Child(t, "mess", segment)
-			first.Want("end")
-			_ = first.Wait()
+			acks := world.LeaveHalfDone(t, segment)
 			_ = p.Cmd.Process.Signal(syscall.SIGUSR1) // it may be dead too
-			d := read(p)
+			d := read(t, p)
 			world.Find("put").Audit(t, segment, acks)
 			return second(d)
 		})

@@ -9,6 +9,7 @@ package kill
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -148,17 +149,24 @@ type death struct {
 // watch runs a child to its end.
 func watch(t *testing.T, child string, args ...string) death {
 	t.Helper()
-	return read(shmtest.Child(t, child, args...))
+	return read(t, shmtest.Child(t, child, args...))
 }
 
-func read(p *shmtest.Process) (d death) {
+// read reads what a child says until its end. It may be killed, or come to its
+// end; a child that ends otherwise has met what no death of another explains.
+func read(t *testing.T, p *shmtest.Process) (d death) {
+	t.Helper()
 	d.acks = map[string]bool{}
 	for {
 		line, ok := p.Line()
 		if !ok {
 			// A thread that runs on until the signal reaches it may still have
 			// said "end": the exit status decides.
-			d.survived = p.Wait() == nil && d.acks["end"]
+			err := p.Wait()
+			d.survived = err == nil && d.acks["end"]
+			if !d.survived && (err == nil || err.Error() != "signal: killed") {
+				t.Errorf("the child failed, and was not killed: %v\n%v", err, slices.Sorted(maps.Keys(d.acks)))
+			}
 			if !d.survived && d.point == "" {
 				d.point = "nowhere"
 			}

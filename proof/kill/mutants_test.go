@@ -31,9 +31,9 @@ var mutants = []mutant{
 	{"what the dead had claimed is freed", "shm/sweep.go", "if h.state() == Owned && q != nil {", "if false {", "alone/^get$"},
 	{"a freed record stays in the index", "shm/records.go", "if a.index != nil {\n\t\tif err := a.index.remove", "if a.index != nil && a.n == 0 {\n\t\tif err := a.index.remove", "alone/^delete$"},
 	{"a freed record keeps its blobs", "shm/records.go", "a.dropBlobs(c.i, -1)", "", "alone/^free-claimed$"},
-	{"the slots of the dead stay taken", "shm/sweep.go", "if slotState(v) != slotDead || owns[i+1] {", "if owns[i+1] || true {", "alone/^get$"},
+	{"the slots of the dead stay taken", "shm/sweep.go", "if slotState(v) != slotDead || owns[i+1] || keep {", "if owns[i+1] || keep || true {", "alone/^get$"},
 	{"who takes a dead one's slot does not sweep", "shm/process.go", "c.adopt()\n", "", "recoverer/processes=1"},
-	{"the living are judged dead", "shm/process.go", "|| !k.lifeFree(i):", ":", "survivors/^get$"},
+	{"the living are judged dead", "shm/process.go", "|| !k.lifeFree(i):", ":", "survivors/^put-on$"},
 	{"a leg that no token may list waits for one", "objects/listing.go", "|| s.blocksAll(rec.Blocks[0].Plain(), rec.Blocks[1].Plain())", "", "alone/^tree-list-blocked$"},
 }
 

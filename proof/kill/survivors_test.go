@@ -31,7 +31,7 @@ func testSurvivors(t *testing.T) {
 					p.Want("ready")
 					leave := op.Survive(t, segment)
 					p.Say("go")
-					d := read(p)
+					d := read(t, p)
 					for a := range leave() {
 						d.acks[a] = true
 					}

@@ -24,7 +24,9 @@ func init() {
 // The sweeper that has not the program dies at each of its accesses too; the
 // program's next process finds everything as after any other death.
 func TestKill_SweepSegment(t *testing.T) {
-	s, acks := messy(t, 8)
+	segment := world.Stage(t, 8, world.Roomy)
+	acks := world.LeaveHalfDone(t, segment)
+	s := take(t, segment)
 	each(t, func(t *testing.T, n int) bool {
 		segment := s.fresh(t)
 		d := watch(t, "sweep-segment", segment, fmt.Sprint(n))

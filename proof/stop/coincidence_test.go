@@ -5,6 +5,7 @@ package stop
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/aotf/sharedmem/proof/world"
@@ -20,6 +21,12 @@ import (
 // two openings of a segment.
 func two(t *testing.T) (a, b *world.World) {
 	t.Helper()
+	a, b, _ = twoOf(t)
+	return a, b
+}
+
+func twoOf(t *testing.T) (a, b *world.World, of *shm.Segment) {
+	t.Helper()
 	name := shmtest.Name(t)
 	a, b = &world.World{}, &world.World{}
 	s, err := shm.Create(name, a, nil)
@@ -28,7 +35,7 @@ func two(t *testing.T) (a, b *world.World) {
 	s, err = shm.Attach(name, b, nil)
 	world.Must(t, err)
 	t.Cleanup(func() { _ = s.Close() })
-	return a, b
+	return a, b, s
 }
 
 // A put stands before it fills its slot, while the ring moves on by n positions.
@@ -70,6 +77,82 @@ func TestCoincidence_RingFill(t *testing.T) {
 		t.Error("no total did harm: this could not see an error of a wrap")
 	}
 	t.Logf("%d of %d totals did harm", harmed, 2*slots*laps+slots)
+}
+
+// A record is taken out of the middle of a ring, goes through another queue n
+// times, and comes back, while the head of the ring stands still. When it has the
+// same turn as before, its old slot leads to it again: it comes ahead of its turn,
+// or a put says once that the ring is full. It comes exactly once, and nothing is
+// corrupt. With the real width that takes 65,536 posts of the one record.
+func TestCoincidence_Turn(t *testing.T) {
+	const slots, turns = 8, 16
+	harmed := 0
+	for n := range 2*turns + 1 {
+		_, w, s := twoOf(t)
+		put := func(c claim) { t.Helper(); world.Must(t, w.Todo.TryPut(c)) }
+		get := func() claim {
+			t.Helper()
+			c, err := w.Todo.TryGet()
+			world.Must(t, err)
+			return c
+		}
+		var all []claim
+		for i := range uint64(slots) {
+			c, err := w.Jobs.TryNew()
+			world.Must(t, err)
+			c.Record().Number = i
+			all = append(all, c)
+		}
+		moved := all[1].Ref()
+		put(all[0])
+		put(all[1])
+		put(all[2])
+		c, err := w.Todo.Take(moved)
+		world.Must(t, err)
+		for range n {
+			world.Must(t, w.Picky.Put(c))
+			c, err = w.Picky.TryGet(nil)
+			world.Must(t, err)
+		}
+		put(c)
+		shmtest.Verify(t, s)
+		head := get()
+		for _, c := range all[3:] {
+			put(c)
+		}
+		full := w.Todo.TryPut(head) // at the old slot of the record, a lap later
+		harm := errors.Is(full, shm.ErrFull)
+		if !harm {
+			world.Must(t, full)
+		}
+		if want := (n+1)%turns == 0; harm != want {
+			t.Errorf("%d posts elsewhere: harm %v, want %v", n, harm, want)
+		}
+		shmtest.Verify(t, s)
+		var order []uint64
+		take := func() {
+			c := get()
+			order = append(order, c.Record().Number)
+			world.Must(t, c.Free())
+		}
+		want := []uint64{2, 1, 3, 4, 5, 6, 7, 0}
+		if harm {
+			harmed++
+			want = []uint64{1, 2, 3, 4, 5, 6, 7, 0}
+			take()
+			put(head)
+		}
+		for len(order) < slots {
+			take()
+		}
+		if _, err := w.Todo.TryGet(); !errors.Is(err, shm.ErrEmpty) || !slices.Equal(order, want) {
+			t.Errorf("%d posts elsewhere: got %v, want %v, and then: %v", n, order, want, err)
+		}
+		shmtest.Verify(t, s)
+	}
+	if harmed != 2 {
+		t.Errorf("%d totals did harm, want 2", harmed)
+	}
 }
 
 // An insert stands before its decision, while its bucket makes n steps, and its

@@ -3,7 +3,6 @@
 package stop
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -54,11 +53,9 @@ func TestLate_Free(t *testing.T) {
 // at runs f, and meanwhile, at its n-th access, other. It tells whether f got so
 // far.
 func at(n int, other func(point string), f func()) (reached bool) {
-	own := goroutine()
-	shm.AtAccess(int64(n), func(point string) {
-		if reached = bytes.Equal(own, goroutine()); reached {
-			other(point)
-		}
+	shm.AtOwnAccess(int64(n), func(point string) {
+		reached = true
+		other(point)
 	})
 	f()
 	shm.AtAccess(0, nil)

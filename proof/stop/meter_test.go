@@ -3,7 +3,6 @@
 package stop
 
 import (
-	"bytes"
 	"runtime"
 	"testing"
 
@@ -33,26 +32,15 @@ const (
 func (m *meter) call(t *testing.T, what string, f func() error) error {
 	t.Helper()
 	m.calls++
-	own := goroutine()
 	switch m.mode {
 	case steps:
-		shm.AtAccess(mostSteps, func(p string) { t.Errorf("%s: more than %d accesses, at %s", what, mostSteps, p) })
+		shm.AtOwnAccess(mostSteps, func(p string) { t.Errorf("%s: more than %d accesses, at %s", what, mostSteps, p) })
 	case sleeps:
-		shm.AtPoint("waiting", func() {
-			if bytes.Equal(own, goroutine()) {
-				t.Errorf("%s: sleeps", what)
-				runtime.Goexit() // nobody would wake it
-			}
+		shm.AtOwnPoint("waiting", func() {
+			t.Errorf("%s: sleeps", what)
+			runtime.Goexit() // nobody would wake it
 		})
 	}
 	defer shm.AtAccess(0, nil)
 	return f()
-}
-
-// goroutine names the running goroutine: hooks run on whichever comes to the
-// point, and the housekeeping of an opening does too.
-func goroutine() []byte {
-	b := make([]byte, 64)
-	b = b[:runtime.Stack(b, false)]
-	return bytes.Clone(b[:bytes.IndexByte(b, '[')])
 }

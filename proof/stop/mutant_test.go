@@ -32,6 +32,10 @@ var mutants = map[string]struct{ file, old, new, test string }{
 		"objects/address.go", "return err == nil // freed since", "return err != ErrStale //",
 		"TestLate_Charge",
 	},
+	"the living are judged dead": {
+		"shm/process.go", "|| !k.lifeFree(i):", ":",
+		"TestStop_LockHolder",
+	},
 }
 
 func TestMutants(t *testing.T) {

@@ -7,14 +7,12 @@ package stop
 
 import (
 	"bufio"
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,45 +29,18 @@ func TestMain(m *testing.M) { shmtest.Main(m) }
 
 var ctx = context.Background()
 
-// stopAt makes the calling goroutine stop the process at the n-th access from now
-// on, and say so. It is shm.StopAfter for one goroutine: the housekeeping of the
-// opening must not be what stops, while the operation runs on. So it waits until
-// that is quiet.
-func stopAt(n string) {
-	mortal()
-	for busy := true; busy; {
-		quiet := make(chan bool, 1)
-		shm.AtAccess(1, func(string) { quiet <- false })
-		select {
-		case <-quiet:
-		case <-time.After(time.Millisecond):
-			busy = false
-		}
-	}
-	own := goroutine()
-	shm.AtAccess(integer(n), func(point string) {
-		if bytes.Equal(own, goroutine()) { // once a second it is not quiet; the test tries again
-			stopHere(point)
-		}
-	})
-}
-
-func stopHere(point string) {
-	runtime.LockOSThread() // the signal is for this thread: it stops before its next instruction
-	defer runtime.UnlockOSThread()
-	fmt.Println("stop at", point)
-	_, _, _ = syscall.RawSyscall(syscall.SYS_TGKILL, uintptr(os.Getpid()), uintptr(syscall.Gettid()), uintptr(syscall.SIGSTOP))
-}
-
 // mortal ends the process with the test: a stopped one would stay for ever.
 func mortal() {
 	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
 }
 
-func integer(s string) int64 {
-	v, err := strconv.ParseInt(s, 10, 64)
+// stopAt makes the process stop at the n-th access of this goroutine.
+func stopAt(n string) {
+	mortal()
+	os.Stderr = os.Stdout // where it says at which point
+	v, err := strconv.ParseInt(n, 10, 64)
 	world.Check(err)
-	return v
+	shm.StopAfter(v)
 }
 
 // finished says so, and stays alive until the test has looked at everything.
@@ -115,7 +86,9 @@ func (c *child) toEnd() (ended bool) {
 		if !ok {
 			c.t.Fatalf("the child ended before it had finished: %v", c.Wait())
 		}
-		if point, stopped := strings.CutPrefix(line, "stop at "); stopped {
+		var at int
+		var point string
+		if k, _ := fmt.Sscanf(line, "stop point %d: %s", &at, &point); k == 2 {
 			c.point = point
 			return false
 		}
@@ -174,38 +147,12 @@ func claims(s *shm.Segment, slot int) (list []string) {
 	return list
 }
 
-// A company is the others: a second process that works while one is stopped.
-type company interface {
-	segment() *shm.Segment
-	// cycle does everything once and leaves things as it found them. midway is
-	// called in between.
-	cycle(midway func())
-	// nudge moves the counts of one object by a little.
-	nudge(object string)
-	close()
-}
-
-// open attaches to a segment of either kind.
-func open(t *testing.T, m *meter, op, name string, c *child) company {
-	w := &world.World{}
-	s, err := shm.Attach(name, w, nil)
-	if err == nil {
-		b := newBare(t, m, s, w, c.slot(s))
-		// They try once for the only record in a bag, or the only permit, and are
-		// right to say that there is none when another had it at that instant.
-		b.gentle = op == "bag" || op == "semaphore"
-		return b
-	}
-	if !errors.Is(err, shm.ErrLayout) {
-		t.Fatal(err)
-	}
-	return newTree(t, m, name)
-}
-
 // A campaign counts what was done.
 type campaign struct {
 	meter
 	stops, kills, wraps int
+	admitted, refused   int    // newcomers
+	op                  string // under way
 	points              map[string]int
 	waited              map[string]int // points at which a post waited for its stopped poster
 }
@@ -213,6 +160,9 @@ type campaign struct {
 func (k *campaign) log(t *testing.T) {
 	t.Logf("%d stops at %d points, %d killed there, %d operations of others meanwhile, %d wraps driven",
 		k.stops, len(k.points), k.kills, k.calls, k.wraps)
+	if k.admitted+k.refused > 0 {
+		t.Logf("%d newcomers got in, %d were told why not", k.admitted, k.refused)
+	}
 	if len(k.waited) > 0 {
 		t.Logf("a post waited for its poster at: %v", k.waited)
 	}
@@ -239,35 +189,40 @@ func stride(t *testing.T, n int) (first, step int) {
 
 // each runs the test for every point, until nothing stops any more.
 func (k *campaign) each(t *testing.T, first, step int, run func(t *testing.T, n int)) {
-	through, stops := 0, k.stops
+	stops := k.stops
 	defer func() {
 		if step == 1 && k.stops == stops {
 			t.Error("nothing was stopped")
 		}
 	}()
-	for n := first; through < 3; n += step {
+	for n := first; ; n += step {
 		if !t.Run(fmt.Sprint("at=", n), func(t *testing.T) { run(t, n) }) {
 			t.FailNow()
 		}
-		if k.point != "" {
-			through = 0
-		} else if through++; through < 3 {
-			n -= step // surely?
+		if k.point == "" {
+			return
 		}
+	}
+}
+
+// operations is each for all operations. Of those that others cannot work through,
+// an eighth of the points is taken: a newcomer who is refused takes a second.
+func (k *campaign) operations(t *testing.T, first, step int, run func(t *testing.T, op world.Operation, n int)) {
+	for _, op := range world.Operations() {
+		t.Run("op="+op.Name, func(t *testing.T) {
+			step := step
+			if alone[op.Name] != "" {
+				step *= 8
+			}
+			k.each(t, first, step, func(t *testing.T, n int) { run(t, op, n) })
+		})
 	}
 }
 
 func TestStop_Operations(t *testing.T) {
 	k := &campaign{points: map[string]int{}, waited: map[string]int{}}
-	first, step := stride(t, 12)
-	for _, op := range world.Operations() {
-		ok := t.Run("op="+op.Name, func(t *testing.T) {
-			k.each(t, first, step, func(t *testing.T, n int) { k.goOn(t, op, n) })
-		})
-		if !ok {
-			break
-		}
-	}
+	first, step := stride(t, 48)
+	k.operations(t, first, step, func(t *testing.T, op world.Operation, n int) { k.goOn(t, op, n) })
 	k.log(t)
 }
 
@@ -275,10 +230,9 @@ func TestStop_Operations(t *testing.T) {
 func (k *campaign) goOn(t *testing.T, op world.Operation, n int) {
 	name := op.Stage(t, 64)
 	c := start(t, "op", name, op.Name, fmt.Sprint(n))
-	o := open(t, &k.meter, op.Name, name, c)
-	k.work(t, o, c)
+	o := k.company(t, op, name, c)
 	if c.point != "" {
-		if tiny {
+		if tiny && o != nil {
 			k.wraps += drive(t, name, o)
 		}
 		c.signal(syscall.SIGCONT)
@@ -286,26 +240,55 @@ func (k *campaign) goOn(t *testing.T, op world.Operation, n int) {
 			t.Fatal("stopped twice")
 		}
 	}
-	harmless(t, o.segment())
-	o.close()
+	if o != nil {
+		k.harmless(t, o.segment())
+		maps.Copy(c.acks, o.close())
+	}
 	c.Kill()
 	op.Audit(t, name, c.acks)
 }
 
+// company lets others work while the child is stopped. They stay, or it is nil:
+// only a newcomer looked in.
+func (k *campaign) company(t *testing.T, op world.Operation, name string, c *child) (o company) {
+	t.Helper()
+	k.op = op.Name
+	if alone[op.Name] != "" {
+		k.newcomer(t, name, c)
+		return nil
+	}
+	o = open(t, &k.meter, op.Name, name, c)
+	k.work(t, o, c)
+	return o
+}
+
+// stopped counts a stop.
+func (k *campaign) stopped(c *child) bool {
+	k.point = c.point
+	if c.point == "" {
+		return false
+	}
+	k.stops++
+	k.points[c.point]++
+	return true
+}
+
 // handingOver are the points between the header and the slot, or the bit: only
 // there a record that is posted waits for its stopped poster.
-var handingOver = []string{"post", "sweep.post", "ring.tail", "ring.slot", "ring.head", "ring.head.move", "ring.header", "ring.fill", "bag.bit"}
+//
+// A record that met a full ring when it was given back, with nobody to tell, stays
+// with its poster, who tries again: the backlog operations leave one.
+var handingOver = []string{"post", "sweep.post", "ring.tail", "ring.slot", "ring.head", "ring.head.move", "ring.header", "ring.fill", "post.undo", "bag.bit"}
+
+var backlog = []string{"release-full", "sweep-full"}
 
 // work lets others work while the child is stopped, and checks that what it has
 // stays its own.
 func (k *campaign) work(t *testing.T, o company, c *child) {
 	t.Helper()
-	k.point = c.point
-	if c.point == "" {
+	if !k.stopped(c) {
 		return
 	}
-	k.stops++
-	k.points[c.point]++
 	s := o.segment()
 	slot := c.slot(s)
 	has := claims(s, slot)
@@ -316,7 +299,7 @@ func (k *campaign) work(t *testing.T, o company, c *child) {
 	k.mode = ""
 	for q := range k.hidden {
 		k.waited[c.point]++
-		if !slices.Contains(handingOver, c.point) {
+		if !slices.Contains(handingOver, c.point) && !slices.Contains(backlog, k.op) {
 			t.Errorf("a post to %s waits for its poster, stopped at %s", q, c.point)
 		}
 	}
@@ -351,9 +334,24 @@ func sweptNothing(t *testing.T, s *shm.Segment) {
 
 // harmless checks what a process left that was stopped and has gone on. Tiny
 // counts of a bitmap may have come round, and a free bit be lost by that: a sweep
-// restores it, and finds nothing else to do.
-func harmless(t *testing.T, s *shm.Segment) {
+// restores it, and finds nothing else to do. Who has a backlog puts it where it
+// belongs the next time he looks, if others have made room.
+func (k *campaign) harmless(t *testing.T, s *shm.Segment) {
 	t.Helper()
+	if slices.Contains(backlog, k.op) {
+		if k.point == "" {
+			return
+		}
+		broken := func() (n int) {
+			for range s.Verify() {
+				n++
+			}
+			return n
+		}
+		for limit := time.Now().Add(time.Minute); broken() > 0 && time.Now().Before(limit); {
+			time.Sleep(time.Millisecond)
+		}
+	}
 	if tiny {
 		sweptNothing(t, s)
 	}
@@ -363,20 +361,19 @@ func harmless(t *testing.T, s *shm.Segment) {
 // A process that is killed where it stands stopped leaves what any death leaves.
 func TestStop_ThenKill(t *testing.T) {
 	k := &campaign{points: map[string]int{}, waited: map[string]int{}}
-	first, step := stride(t, 32)
-	for _, op := range world.Operations() {
-		t.Run("op="+op.Name, func(t *testing.T) {
-			k.each(t, first, step, func(t *testing.T, n int) {
-				name := op.Stage(t, 64)
-				c := start(t, "op", name, op.Name, fmt.Sprint(n))
-				o := open(t, &k.meter, op.Name, name, c)
-				k.work(t, o, c)
-				c.Kill()
-				k.kills++
-				o.close()
-				op.Audit(t, name, c.acks)
-			})
-		})
-	}
+	first, step := stride(t, 96)
+	k.operations(t, first, step, func(t *testing.T, op world.Operation, n int) {
+		name := op.Stage(t, 64)
+		c := start(t, "op", name, op.Name, fmt.Sprint(n))
+		o := k.company(t, op, name, c)
+		c.Kill()
+		if c.point != "" {
+			k.kills++
+		}
+		if o != nil {
+			maps.Copy(c.acks, o.close())
+		}
+		op.Audit(t, name, c.acks)
+	})
 	k.log(t)
 }

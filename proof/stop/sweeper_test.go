@@ -4,6 +4,7 @@ package stop
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"syscall"
 	"testing"
@@ -14,17 +15,9 @@ import (
 )
 
 func init() {
-	// mess SEGMENT: leave as much half done as one process can, and die.
-	shmtest.Register("mess", func(args []string) {
-		world.Mess(args[0])
-		fmt.Println("end")
-		select {}
-	})
-	// sweep SEGMENT N: attach and sweep, and stop at the N-th access of it. The
-	// housekeeping sweeps too: whoever comes first is stopped.
+	// sweep SEGMENT N: attach and sweep, and stop at the N-th access of it.
 	shmtest.Register("sweep", func(args []string) {
-		mortal()
-		shm.AtAccess(integer(args[1]), stopHere)
+		stopAt(args[1])
 		s, err := shm.Attach(args[0], &world.World{}, nil)
 		world.Check(err)
 		_, err = s.Sweep(ctx)
@@ -34,18 +27,15 @@ func init() {
 }
 
 // Who recovers what a dead process left is stopped in it. The others do not wait
-// for him: they recover all but the one record that he has taken over, and when
-// he goes on, he does no harm.
+// for him: they recover all but the one record that each of his two goroutines
+// which sweep has taken over, and when he goes on, he does no harm.
 func TestStop_Sweeper(t *testing.T) {
 	k := &campaign{points: map[string]int{}, waited: map[string]int{}}
 	first, step := stride(t, 16)
-	stage := world.Find("put")
 	recovered := 0
 	k.each(t, first, step, func(t *testing.T, n int) {
-		name := stage.Stage(t, 64)
-		dead := shmtest.Child(t, "mess", name)
-		dead.Want("end")
-		dead.Kill()
+		name := world.Stage(t, 64, world.Roomy)
+		acks := world.LeaveHalfDone(t, name)
 		c := start(t, "sweep", name, fmt.Sprint(n))
 		w := &world.World{}
 		s, err := shm.Attach(name, w, nil)
@@ -58,7 +48,7 @@ func TestStop_Sweeper(t *testing.T) {
 				t.Errorf("at %s: not recovered while the sweeper is stopped: %+v", c.point, p)
 			}
 		}
-		if has := claims(s, c.slot(s)); len(has) > 1 {
+		if has := claims(s, c.slot(s)); len(has) > 2 { // one for the caller, one for the housekeeping
 			t.Errorf("at %s: the stopped sweeper holds up %v", c.point, has)
 		}
 		b := newBare(t, &k.meter, s, w, c.slot(s))
@@ -70,10 +60,10 @@ func TestStop_Sweeper(t *testing.T) {
 			c.signal(syscall.SIGCONT)
 			c.toEnd()
 		}
-		harmless(t, s)
-		b.close()
+		k.harmless(t, s)
+		maps.Copy(acks, b.close())
 		c.Kill()
-		stage.Audit(t, name, nil)
+		world.Find("put").Audit(t, name, acks)
 	})
 	k.log(t)
 	if recovered == 0 && k.stops > 0 {

@@ -17,7 +17,7 @@ func survive(t testing.TB, segment string) (leave func() map[string]bool) {
 	w := &World{segment: segment}
 	s, err := shm.Attach(segment, w, nil)
 	Must(t, err)
-	x := &survivor{t: t, w: w, at: map[uint64]string{}}
+	x := &survivor{t: t, s: s, w: w, at: map[uint64]string{}}
 	var work sync.WaitGroup
 	stop := make(chan struct{})
 	work.Go(func() {
@@ -47,6 +47,7 @@ func survive(t testing.TB, segment string) (leave func() map[string]bool) {
 
 type survivor struct {
 	t    testing.TB
+	s    *shm.Segment
 	w    *World
 	at   map[uint64]string // where its own jobs are, as far as it did it
 	adds int
@@ -58,9 +59,14 @@ func (x *survivor) must(err error) {
 	}
 }
 
-// round makes one job and one named job, takes one of each, and uses the rest.
+// round makes one job and one named job, takes one of each, and uses the rest. At
+// times it sweeps: that must not touch what a living process has.
 func (x *survivor) round(n uint64) {
 	w := x.w
+	if n%8 == 0 {
+		_, err := x.s.Sweep(ctx)
+		x.must(err)
+	}
 	if c, err := w.Jobs.TryNew(); err == nil {
 		c.Record().Number = n
 		if x.at[n] = "free"; w.Todo.TryPut(c) == nil {
