@@ -1,0 +1,164 @@
+//go:build linux && (amd64 || arm64)
+
+package instr
+
+import (
+	"cmp"
+	"errors"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/shm"
+	"github.com/aotf/sharedmem/shm/shmtest"
+)
+
+// A campaign kills one operation at many instructions. Every child works on a
+// copy of one staged segment: the same bytes lead to the same instructions.
+type campaign struct {
+	op     world.Operation
+	staged []byte
+	trace  []uintptr // addresses of a run of the operation; 0 outside of the program's text
+	first  []int     // for each k the last i <= k with an address of the text that is not in trace[:i]
+}
+
+// death is one kill.
+type death struct {
+	strayed    bool // the child stood before another instruction than ordered
+	objections []string
+}
+
+// record stages the operation and steps through it until two runs are the same.
+func record(t testing.TB, op world.Operation) *campaign {
+	t.Helper()
+	b, err := os.ReadFile(path(op.Stage(t, 4)))
+	world.Must(t, err)
+	c := &campaign{op: op, staged: b}
+	for range 10 {
+		before := c.trace
+		if o := judge(t, 0, c.follow); len(o) > 0 {
+			t.Fatalf("killed at the end of the operation:\n%s", strings.Join(o, "\n"))
+		}
+		if slices.Equal(inText(before), inText(c.trace)) {
+			c.landmarks()
+			if !c.contains("/sharedmem/shm.") {
+				t.Fatalf("%d instructions, none of them in shm", c.instructions())
+			}
+			return c
+		}
+	}
+	t.Fatal("ten runs of the operation, and no two of the same instructions")
+	return nil
+}
+
+// inText leaves out the kernel's clock, which repeats a reading that an update
+// fell into.
+func inText(trace []uintptr) []uintptr {
+	return slices.DeleteFunc(slices.Clone(trace), func(pc uintptr) bool { return pc == 0 })
+}
+
+// follow records the trace of one run, kills the child at its end, and audits.
+func (c *campaign) follow(t testing.TB) {
+	segment := c.copy(t)
+	child := attach(t, segment, c.copy(t), c.op.Name)
+	c.trace = nil
+	var err error
+	for err == nil {
+		c.trace = append(c.trace, child.at(t))
+		err = child.step()
+	}
+	if !errors.Is(err, errEnded) {
+		t.Fatal(err)
+	}
+	c.op.Audit(t, segment, child.die())
+}
+
+// instructions is the number of instructions of the recorded run. Behind the
+// last one, the child is in the system call that marks the end.
+func (c *campaign) instructions() int { return len(c.trace) - 1 }
+
+func (c *campaign) landmarks() {
+	c.first = make([]int, len(c.trace))
+	seen := map[uintptr]bool{0: true}
+	last := 0
+	for i, pc := range c.trace {
+		if !seen[pc] {
+			seen[pc] = true
+			last = i
+		}
+		c.first[i] = last
+	}
+}
+
+// contains tells whether a function of that package was stepped through.
+func (c *campaign) contains(name string) bool {
+	return slices.ContainsFunc(c.trace, func(pc uintptr) bool {
+		return pc != 0 && strings.Contains(runtime.FuncForPC(pc).Name(), name)
+	})
+}
+
+// kill runs the operation in a new child on the given processor, kills it after
+// its k-th instruction, and audits.
+func (c *campaign) kill(t testing.TB, cpu, k int) (d death) {
+	d.objections = judge(t, cpu, func(t testing.TB) {
+		segment := c.copy(t)
+		child := attach(t, segment, c.copy(t), c.op.Name)
+		i, err := 0, error(nil)
+		if canRun && c.first[k] > 0 {
+			i = c.first[k]
+			err = child.runTo(c.trace[i])
+		}
+		pc := child.at(t)
+		for ; err == nil && i < k && pc == c.trace[i]; pc = child.at(t) {
+			if err = child.step(); err == nil {
+				i = c.after(i, child.at(t))
+			}
+		}
+		if err != nil && !errors.Is(err, errEnded) {
+			t.Fatal(err)
+		}
+		d.strayed = err != nil || i != k || pc != c.trace[k]
+		c.op.Audit(t, segment, child.die())
+	})
+	return d
+}
+
+// after is where in the trace a child is that was at i, took a step, and is at pc.
+// In the kernel's clock it may stay longer than the recorded run, or less.
+func (c *campaign) after(i int, pc uintptr) int {
+	switch {
+	case c.trace[i] == 0 && pc == 0 && c.trace[i+1] != 0:
+		return i
+	case c.trace[i] == 0 && pc != 0:
+		for c.trace[i] == 0 {
+			i++
+		}
+		return i
+	}
+	return i + 1
+}
+
+// at is the address of the next instruction, 0 outside of the program's text.
+// Child and test are the same program.
+func (c *tracee) at(t testing.TB) uintptr {
+	pc, err := c.pc()
+	world.Must(t, err)
+	if runtime.FuncForPC(pc) == nil {
+		return 0
+	}
+	return pc
+}
+
+func path(segment string) string {
+	return filepath.Join(cmp.Or(os.Getenv("SHM_DIR"), shm.DefaultDir), segment)
+}
+
+func (c *campaign) copy(t testing.TB) (segment string) {
+	segment = shmtest.Name(t)
+	world.Must(t, os.WriteFile(path(segment), c.staged, 0o600))
+	return segment
+}

@@ -1,0 +1,185 @@
+//go:build linux && (amd64 || arm64)
+
+package instr
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aotf/sharedmem/proof/world"
+)
+
+const (
+	workers = 2  // children that are stepped at the same time
+	sample  = 60 // kills of each operation, unless all are asked for
+	again   = 20 // children tried for one instruction until one meets it
+	told    = 5  // violations of an operation that are printed in full
+)
+
+var full = os.Getenv("PROOF_FULL") != ""
+
+// children sets up what makes two children run the same instructions.
+func children(t *testing.T) {
+	t.Helper()
+	t.Setenv("GOMAXPROCS", "1")
+	t.Setenv("GOGC", "off")
+	t.Setenv("GODEBUG", "asyncpreemptoff=1")
+	mayTrace(t)
+}
+
+// A tally is the result of one campaign.
+type tally struct {
+	instructions, kills, strayed, missed, violations int
+	torn                                             []int // the instructions after which a kill was a violation
+	first                                            []string
+}
+
+// run kills at all the given instructions.
+func (c *campaign) run(t testing.TB, at []int) (sum tally) {
+	sum.instructions = c.instructions()
+	var mu sync.Mutex
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	started, said := time.Now(), time.Now()
+	for cpu := range workers {
+		wg.Go(func() {
+			for {
+				n := int(next.Add(1)) - 1
+				if n >= len(at) {
+					return
+				}
+				k := at[n]
+				for try := 1; try <= again; try++ {
+					d := c.kill(t, cpu, k)
+					mu.Lock()
+					sum.add(c, k, d)
+					// How long the child is in the kernel's clock cannot be ordered.
+					done := !d.strayed || c.trace[k] == 0
+					if !done && try == again {
+						sum.missed++
+					}
+					if time.Since(said) > 10*time.Second {
+						said = time.Now()
+						left := time.Since(started) / time.Duration(n+1) * time.Duration(len(at)-n-1)
+						t.Logf("%s: %d of %d, %d violations, %v to go", c.op.Name, n+1, len(at), sum.violations, left.Round(time.Second))
+					}
+					mu.Unlock()
+					if done {
+						break
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return sum
+}
+
+func (sum *tally) add(c *campaign, k int, d death) {
+	sum.kills++
+	if d.strayed {
+		sum.strayed++
+	}
+	if len(d.objections) == 0 {
+		return
+	}
+	sum.violations++
+	sum.torn = append(sum.torn, k)
+	if len(sum.first) < told {
+		sum.first = append(sum.first, fmt.Sprintf("killed after instruction %d of %d, before %s:\n\t%s",
+			k, sum.instructions, place(c.trace[k]), strings.Join(d.objections, "\n\t")))
+	}
+}
+
+// place names an instruction by function and line.
+func place(pc uintptr) string {
+	f := runtime.FuncForPC(pc)
+	if f == nil {
+		return "the kernel's clock"
+	}
+	file, line := f.FileLine(pc)
+	return fmt.Sprintf("%s (%s:%d)", f.Name(), file, line)
+}
+
+func all(n int) (at []int) {
+	for k := 1; k <= n; k++ {
+		at = append(at, k)
+	}
+	return at
+}
+
+// spread takes one instruction out of each of as many equal parts.
+func spread(r *rand.Rand, n, parts int) (at []int) {
+	if parts >= n {
+		return all(n)
+	}
+	for i := range parts {
+		from, to := 1+i*n/parts, 1+(i+1)*n/parts
+		at = append(at, from+r.IntN(to-from))
+	}
+	return at
+}
+
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	n := rand.Uint64N(1e9)
+	if s := os.Getenv("PROOF_SEED"); s != "" {
+		var err error
+		n, err = strconv.ParseUint(s, 10, 64)
+		world.Must(t, err)
+	}
+	return n
+}
+
+func TestInstructions(t *testing.T) {
+	children(t)
+	seed := seed(t)
+	if full {
+		t.Log("every instruction of every operation")
+	} else {
+		t.Logf("a sample: PROOF_SEED=%d repeats it, PROOF_FULL=1 with -timeout 0 takes every instruction", seed)
+	}
+	var table strings.Builder
+	var sum tally
+	count := 0
+	for i, op := range operations() {
+		t.Run("op="+op.Name, func(t *testing.T) {
+			started := time.Now()
+			c := record(t, op)
+			recorded := time.Since(started)
+			at := all(c.instructions())
+			if !full {
+				at = spread(rand.New(rand.NewPCG(seed, uint64(i))), c.instructions(), sample)
+			}
+			o := c.run(t, at)
+			for _, v := range o.first {
+				t.Error(v)
+			}
+			if o.violations > told {
+				t.Errorf("%d more violations", o.violations-told)
+			}
+			// What could not be met in so many children is not proven.
+			if o.missed > 0 {
+				t.Errorf("%d instructions were not met in %d runs each", o.missed, again)
+			}
+			fmt.Fprintf(&table, "%-26s %12d %8d %8d %10d %9.1f\n", op.Name, o.instructions, o.kills, o.strayed, o.violations, time.Since(started).Seconds())
+			t.Logf("%d instructions, %d kills, %d of them elsewhere, %d violations; recorded in %v, killed in %v", o.instructions, o.kills,
+				o.strayed, o.violations, recorded.Round(time.Millisecond), (time.Since(started) - recorded).Round(time.Millisecond))
+			count++
+			sum.instructions += o.instructions
+			sum.kills += o.kills
+			sum.strayed += o.strayed
+			sum.violations += o.violations
+		})
+	}
+	t.Logf("\n%-26s %12s %8s %8s %10s %9s\n%s%d operations, %d instructions, %d kills (%d of them elsewhere), %d violations",
+		"operation", "instructions", "kills", "elsewhere", "violations", "seconds", table.String(), count, sum.instructions, sum.kills, sum.strayed, sum.violations)
+}
