@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aotf/sharedmem/objects"
 	"github.com/aotf/sharedmem/proof/world"
 	"github.com/aotf/sharedmem/shm"
 )
@@ -120,10 +121,23 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// left out of world's operations are those that wait for other goroutines of
-// their process, whose threads are stopped here. They are killed at every access
-// in proof/kill.
-var left = []string{"close"}
+// whole are operations of the tree that world has only as a part of others.
+var whole = map[string]func(m *objects.SharedMemory) (run func()){
+	"tree-link": func(m *objects.SharedMemory) func() {
+		c := must(m.Users.Claim(context.Background(), nil, objects.Step1))
+		accounts, now := make([]objects.Account, 6), time.Now()
+		return func() { world.Check(c.LinkFound(context.Background(), accounts, []string{"image"}, now)) }
+	},
+	"tree-fail": func(m *objects.SharedMemory) func() {
+		c := must(m.Users.Claim(context.Background(), nil, objects.Step1))
+		return func() { world.Check(c.Fail(context.Background(), objects.ProcessingError)) }
+	},
+}
+
+// left are operations of world that have no two equal runs: close waits for
+// goroutines, whose threads are stopped here; link-and-fail reads the directory of
+// all segments. They are killed at every access in proof/kill.
+var left = []string{"close", "tree-link-and-fail"}
 
 func operations() (list []world.Operation) {
 	bare := world.Find("put")
@@ -138,6 +152,16 @@ func operations() (list []world.Operation) {
 			Audit: func(t testing.TB, segment string, acks map[string]bool) {
 				placed(t, segment, op.spends)
 				bare.Audit(t, segment, acks)
+			},
+		})
+	}
+	tree := world.Find("tree-launch")
+	for _, name := range slices.Sorted(maps.Keys(whole)) {
+		list = append(list, world.Operation{
+			Name: name, Stage: tree.Stage, Audit: tree.Audit,
+			Attach: func(segment string) func(func(string)) {
+				run := whole[name](must(objects.Open(segment, &objects.Options{Attach: true})))
+				return func(func(string)) { run() }
 			},
 		})
 	}
