@@ -155,6 +155,9 @@ func TestInstructions(t *testing.T) {
 			started := time.Now()
 			c := record(t, op)
 			recorded := time.Since(started)
+			if c.inShm() == 0 {
+				t.Fatalf("%d instructions, none of them in shm: this is not the operation", c.instructions())
+			}
 			at := all(c.instructions())
 			if !full {
 				at = spread(rand.New(rand.NewPCG(seed, uint64(i))), c.instructions(), sample)
@@ -170,7 +173,7 @@ func TestInstructions(t *testing.T) {
 			if o.missed > 0 {
 				t.Errorf("%d instructions were not met in %d runs each", o.missed, again)
 			}
-			fmt.Fprintf(&table, "%-26s %12d %8d %8d %10d %9.1f\n", op.Name, o.instructions, o.kills, o.strayed, o.violations, time.Since(started).Seconds())
+			fmt.Fprintf(&table, "%-26s %12d %8d %8d %10d %10d %9.1f\n", op.Name, o.instructions, c.inShm(), o.kills, o.strayed, o.violations, time.Since(started).Seconds())
 			t.Logf("%d instructions, %d kills, %d of them elsewhere, %d violations; recorded in %v, killed in %v", o.instructions, o.kills,
 				o.strayed, o.violations, recorded.Round(time.Millisecond), (time.Since(started) - recorded).Round(time.Millisecond))
 			count++
@@ -180,6 +183,6 @@ func TestInstructions(t *testing.T) {
 			sum.violations += o.violations
 		})
 	}
-	t.Logf("\n%-26s %12s %8s %8s %10s %9s\n%s%d operations, %d instructions, %d kills (%d of them elsewhere), %d violations",
-		"operation", "instructions", "kills", "elsewhere", "violations", "seconds", table.String(), count, sum.instructions, sum.kills, sum.strayed, sum.violations)
+	t.Logf("\n%-26s %12s %8s %8s %10s %10s %9s\n%s%d operations, %d instructions, %d kills (%d of them elsewhere), %d violations",
+		"operation", "instructions", "in shm", "kills", "elsewhere", "violations", "seconds", table.String(), count, sum.instructions, sum.kills, sum.strayed, sum.violations)
 }

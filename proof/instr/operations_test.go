@@ -175,7 +175,7 @@ func operations() (list []world.Operation) {
 }
 
 func find(name string) world.Operation {
-	for _, op := range append(operations(), transfer) {
+	for _, op := range append(operations(), torn...) {
 		if op.Name == name {
 			return op
 		}
