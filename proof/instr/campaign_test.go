@@ -23,7 +23,7 @@ type campaign struct {
 	op     world.Operation
 	staged []byte
 	trace  []uintptr // addresses of a run of the operation; 0 outside of the program's text
-	first  []int     // for each k the last i <= k with an address of the text that is not in trace[:i]
+	before []int     // where an address was the last time; -1: not before
 }
 
 // death is one kill.
@@ -44,7 +44,7 @@ func record(t testing.TB, op world.Operation) *campaign {
 			t.Fatalf("killed at the end of the operation:\n%s", strings.Join(o, "\n"))
 		}
 		if slices.Equal(inText(before), inText(c.trace)) {
-			c.landmarks()
+			c.index()
 			return c
 		}
 	}
@@ -78,17 +78,27 @@ func (c *campaign) follow(t testing.TB) {
 // last one, the child is in the system call that marks the end.
 func (c *campaign) instructions() int { return len(c.trace) - 1 }
 
-func (c *campaign) landmarks() {
-	c.first = make([]int, len(c.trace))
-	seen := map[uintptr]bool{0: true}
-	last := 0
+func (c *campaign) index() {
+	c.before = make([]int, len(c.trace))
+	last := map[uintptr]int{}
 	for i, pc := range c.trace {
-		if !seen[pc] {
-			seen[pc] = true
-			last = i
+		c.before[i] = -1
+		if at, seen := last[pc]; seen {
+			c.before[i] = at
 		}
-		c.first[i] = last
+		last[pc] = i
 	}
+}
+
+// reach is the last place up to k that a child at i can run to: the next time
+// that it comes to that address.
+func (c *campaign) reach(i, k int) int {
+	for ; k > i; k-- {
+		if c.trace[k] != 0 && c.before[k] < i {
+			return k
+		}
+	}
+	return i
 }
 
 // inShm counts the instructions of package shm.
@@ -107,15 +117,14 @@ func (c *campaign) kill(t testing.TB, cpu, k int) (d death) {
 	d.objections = judge(t, cpu, func(t testing.TB) {
 		segment := c.copy(t)
 		child := attach(t, segment, c.copy(t), c.op.Name)
-		i, err := 0, error(nil)
-		if canRun && c.first[k] > 0 {
-			i = c.first[k]
-			err = child.runTo(c.trace[i])
-		}
-		pc := child.at(t)
-		for ; err == nil && i < k && pc == c.trace[i]; pc = child.at(t) {
-			if err = child.step(); err == nil {
-				i = c.after(i, child.at(t))
+		i, pc, err := 0, child.at(t), error(nil)
+		for err == nil && i < k && pc == c.trace[i] {
+			if j := c.reach(i, k); canRun && j > i+2 { // to set a breakpoint takes as long as two steps
+				err = child.runTo(c.trace[j])
+				i, pc = j, child.at(t)
+			} else if err = child.step(); err == nil {
+				pc = child.at(t)
+				i = c.after(i, pc)
 			}
 		}
 		if err != nil && !errors.Is(err, errEnded) {

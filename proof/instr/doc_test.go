@@ -19,9 +19,8 @@
 //     "before this instruction of a recorded run", and a child that is found at
 //     another address was killed and audited all the same, and is repeated.
 //
-// On amd64 the child runs at full speed to the last instruction before the one
-// wanted that the recorded run came to for the first time, by a debug register,
-// and is stepped from there. An instruction with a repeat prefix counts once for
+// On amd64 a debug register lets the child run at full speed to any instruction
+// that it does not meet on the way; the rest is stepped. An instruction with a repeat prefix counts once for
 // each repetition. On arm64 all instructions are stepped; that needs a processor
 // with atomic instructions (LSE), because a pair of exclusive load and store never
 // succeeds when it is stepped through.
