@@ -74,9 +74,9 @@ func (c *campaign) follow(t testing.TB) {
 	c.op.Audit(t, segment, child.die())
 }
 
-// instructions is the number of instructions of the recorded run. Behind the
-// last one, the child is in the system call that marks the end.
-func (c *campaign) instructions() int { return len(c.trace) - 1 }
+// instructions is the number of instructions of the recorded run, without the
+// last: that is the system call of the mark.
+func (c *campaign) instructions() int { return len(c.trace) - 2 }
 
 func (c *campaign) index() {
 	c.before = make([]int, len(c.trace))

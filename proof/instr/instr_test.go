@@ -37,9 +37,11 @@ func children(t *testing.T) {
 
 // A tally is the result of one campaign.
 type tally struct {
-	instructions, kills, strayed, missed, violations int
-	torn                                             []int // the instructions after which a kill was a violation
-	first                                            []string
+	instructions, kills, strayed, violations int
+
+	missed []int // the instructions before which no child could be met
+	torn   []int // the instructions after which a kill was a violation
+	first  []string
 }
 
 // run kills at all the given instructions.
@@ -64,7 +66,7 @@ func (c *campaign) run(t testing.TB, at []int) (sum tally) {
 					// How long the child is in the kernel's clock cannot be ordered.
 					done := !d.strayed || c.trace[k] == 0
 					if !done && try == again {
-						sum.missed++
+						sum.missed = append(sum.missed, k)
 					}
 					if time.Since(said) > 10*time.Second {
 						said = time.Now()
@@ -170,8 +172,8 @@ func TestInstructions(t *testing.T) {
 				t.Errorf("%d more violations", o.violations-told)
 			}
 			// What could not be met in so many children is not proven.
-			if o.missed > 0 {
-				t.Errorf("%d instructions were not met in %d runs each", o.missed, again)
+			for _, k := range o.missed {
+				t.Errorf("in %d runs no child was met after instruction %d, before %s", again, k, place(c.trace[k]))
 			}
 			fmt.Fprintf(&table, "%-26s %12d %8d %8d %10d %10d %9.1f\n", op.Name, o.instructions, c.inShm(), o.kills, o.strayed, o.violations, time.Since(started).Seconds())
 			t.Logf("%d instructions, %d kills, %d of them elsewhere, %d violations; recorded in %v, killed in %v", o.instructions, o.kills,
