@@ -96,7 +96,9 @@ func (c Claim[T]) WaitBlob(ctx context.Context, b *Blobs, field *Blob, data []by
 }
 
 func (b *Blobs) alloc(n int) (c claim, err error) {
-	err = fmt.Errorf("%w: %d bytes, the largest blob has %d", ErrTooLarge, n, b.Largest())
+	if n > b.Largest() {
+		return c, fmt.Errorf("%w: %d bytes, the largest blob has %d", ErrTooLarge, n, b.Largest())
+	}
 	for _, a := range b.classes {
 		if a.obj.Record.Size-blobHead < n {
 			continue
