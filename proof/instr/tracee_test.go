@@ -36,6 +36,7 @@ func attach(t testing.TB, args ...string) *tracee {
 	p := shmtest.Child(t, "step", args...)
 	c := &tracee{Process: p, pid: p.Cmd.Process.Pid}
 	c.watch = time.AfterFunc(hang, func() { _ = unix.Kill(c.pid, unix.SIGKILL) })
+	t.Cleanup(func() { c.watch.Stop() }) // before the child is reaped: then its id may be another's
 	if s, err := c.wait(unix.WUNTRACED); err != nil || s != unix.SIGSTOP {
 		t.Fatalf("the child did not stop before its operation: %v %v", s, err)
 	}
