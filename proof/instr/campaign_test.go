@@ -101,10 +101,10 @@ func (c *campaign) reach(i, k int) int {
 	return i
 }
 
-// inShm counts the instructions of package shm.
-func (c *campaign) inShm() (n int) {
+// in counts the instructions of functions whose name begins so.
+func (c *campaign) in(name string) (n int) {
 	for _, pc := range c.trace {
-		if pc != 0 && strings.HasPrefix(runtime.FuncForPC(pc).Name(), "github.com/aotf/sharedmem/shm.") {
+		if pc != 0 && strings.HasPrefix(runtime.FuncForPC(pc).Name(), name) {
 			n++
 		}
 	}

@@ -24,6 +24,8 @@ const (
 	told    = 5  // violations of an operation that are printed in full
 )
 
+const shmPath = "github.com/aotf/sharedmem/shm."
+
 var full = os.Getenv("PROOF_FULL") != ""
 
 // children sets up what makes two children run the same instructions.
@@ -157,8 +159,9 @@ func TestInstructions(t *testing.T) {
 			started := time.Now()
 			c := record(t, op)
 			recorded := time.Since(started)
-			if c.inShm() == 0 {
-				t.Fatalf("%d instructions, none of them in shm: this is not the operation", c.instructions())
+			inShm := c.in(shmPath)
+			if through := shmPath + passes[op.Name]; c.in(through) == 0 {
+				t.Fatalf("%d instructions, none of them in %s: this is not the operation", c.instructions(), through)
 			}
 			at := all(c.instructions())
 			if !full {
@@ -175,7 +178,7 @@ func TestInstructions(t *testing.T) {
 			for _, k := range o.missed {
 				t.Errorf("in %d runs no child was met after instruction %d, before %s", again, k, place(c.trace[k]))
 			}
-			fmt.Fprintf(&table, "%-26s %12d %8d %8d %10d %10d %9.1f\n", op.Name, o.instructions, c.inShm(), o.kills, o.strayed, o.violations, time.Since(started).Seconds())
+			fmt.Fprintf(&table, "%-26s %12d %8d %8d %10d %10d %9.1f\n", op.Name, o.instructions, inShm, o.kills, o.strayed, o.violations, time.Since(started).Seconds())
 			t.Logf("%d instructions, %d kills, %d of them elsewhere, %d violations; recorded in %v, killed in %v", o.instructions, o.kills,
 				o.strayed, o.violations, recorded.Round(time.Millisecond), (time.Since(started) - recorded).Round(time.Millisecond))
 			count++

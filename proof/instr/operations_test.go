@@ -134,6 +134,9 @@ var whole = map[string]func(m *objects.SharedMemory) (run func()){
 	},
 }
 
+// passes names what an operation has to come through, if not just anything of shm.
+var passes = map[string]string{"put-wake": "futexWakeAll"}
+
 // left are operations of world that have no two equal runs: close waits for
 // goroutines, whose threads are stopped here; link-and-fail reads the directory of
 // all segments. They are killed at every access in proof/kill.
