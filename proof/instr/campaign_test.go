@@ -74,9 +74,19 @@ func (c *campaign) follow(t testing.TB) {
 	c.op.Audit(t, segment, child.die())
 }
 
-// instructions is the number of instructions of the recorded run, without the
-// last: that is the system call of the mark.
-func (c *campaign) instructions() int { return len(c.trace) - 2 }
+// all are the instructions to be killed after. The first is the last one before
+// the code of the libraries: until then an operation only says what it is about
+// to do. The last is the one before the system call of the mark.
+func (c *campaign) all() (at []int) {
+	begun := false
+	for k := 1; k <= len(c.trace)-2; k++ {
+		begun = begun || within(c.trace[k], libraries...)
+		if begun {
+			at = append(at, k)
+		}
+	}
+	return at
+}
 
 func (c *campaign) index() {
 	c.before = make([]int, len(c.trace))
@@ -104,11 +114,17 @@ func (c *campaign) reach(i, k int) int {
 // in counts the instructions of functions whose name begins so.
 func (c *campaign) in(name string) (n int) {
 	for _, pc := range c.trace {
-		if pc != 0 && strings.HasPrefix(runtime.FuncForPC(pc).Name(), name) {
+		if within(pc, name) {
 			n++
 		}
 	}
 	return n
+}
+
+func within(pc uintptr, names ...string) bool {
+	return pc != 0 && slices.ContainsFunc(names, func(name string) bool {
+		return strings.HasPrefix(runtime.FuncForPC(pc).Name(), name)
+	})
 }
 
 // kill runs the operation in a new child on the given processor, kills it after
@@ -131,7 +147,9 @@ func (c *campaign) kill(t testing.TB, cpu, k int) (d death) {
 			t.Fatal(err)
 		}
 		d.strayed = err != nil || i != k || pc != c.trace[k]
-		c.op.Audit(t, segment, child.die())
+		acks := child.die()
+		acks[before[c.op.Name]] = true
+		c.op.Audit(t, segment, acks)
 	})
 	return d
 }

@@ -14,6 +14,8 @@
 //   - One P, no garbage collection, no preemption by signal. The other threads of
 //     the child are stopped during the operation. An operation that sleeps or
 //     waits for another goroutine of its process cannot be run so; it is left out.
+//   - An operation says first what it is about to do. Kills begin with its first
+//     instruction of shm or objects.
 //   - Go's maps have another seed in each process, the allocator finds its next
 //     free place at once or not, and who steps through the kernel's clock page
 //     meets its updates. So a death is ordered as "before this instruction of a

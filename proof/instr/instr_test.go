@@ -19,12 +19,17 @@ import (
 
 const (
 	workers = 2  // children that are stepped at the same time
-	sample  = 60 // kills of each operation, unless all are asked for
+	sample  = 30 // kills of each operation, unless all are asked for
 	again   = 20 // children tried for one instruction until one meets it
 	told    = 5  // violations of an operation that are printed in full
 )
 
-const shmPath = "github.com/aotf/sharedmem/shm."
+const (
+	shmPath     = "github.com/aotf/sharedmem/shm."
+	objectsPath = "github.com/aotf/sharedmem/objects."
+)
+
+var libraries = []string{shmPath, objectsPath}
 
 var full = os.Getenv("PROOF_FULL") != ""
 
@@ -48,7 +53,6 @@ type tally struct {
 
 // run kills at all the given instructions.
 func (c *campaign) run(t testing.TB, at []int) (sum tally) {
-	sum.instructions = c.instructions()
 	var mu sync.Mutex
 	var next atomic.Int64
 	var wg sync.WaitGroup
@@ -99,7 +103,7 @@ func (sum *tally) add(c *campaign, k int, d death) {
 	sum.torn = append(sum.torn, k)
 	if len(sum.first) < told {
 		sum.first = append(sum.first, fmt.Sprintf("killed after instruction %d of %d, before %s:\n\t%s",
-			k, sum.instructions, place(c.trace[k]), strings.Join(d.objections, "\n\t")))
+			k, len(c.trace)-2, place(c.trace[k]), strings.Join(d.objections, "\n\t")))
 	}
 }
 
@@ -113,23 +117,16 @@ func place(pc uintptr) string {
 	return fmt.Sprintf("%s (%s:%d)", f.Name(), file, line)
 }
 
-func all(n int) (at []int) {
-	for k := 1; k <= n; k++ {
-		at = append(at, k)
-	}
-	return at
-}
-
-// spread takes one instruction out of each of as many equal parts.
-func spread(r *rand.Rand, n, parts int) (at []int) {
-	if parts >= n {
-		return all(n)
+// spread takes one out of each of as many equal parts.
+func spread(r *rand.Rand, all []int, parts int) (some []int) {
+	if parts >= len(all) {
+		return all
 	}
 	for i := range parts {
-		from, to := 1+i*n/parts, 1+(i+1)*n/parts
-		at = append(at, from+r.IntN(to-from))
+		from, to := i*len(all)/parts, (i+1)*len(all)/parts
+		some = append(some, all[from+r.IntN(to-from)])
 	}
-	return at
+	return some
 }
 
 func seed(t *testing.T) uint64 {
@@ -161,13 +158,14 @@ func TestInstructions(t *testing.T) {
 			recorded := time.Since(started)
 			inShm := c.in(shmPath)
 			if through := shmPath + passes[op.Name]; c.in(through) == 0 {
-				t.Fatalf("%d instructions, none of them in %s: this is not the operation", c.instructions(), through)
+				t.Fatalf("%d instructions, none of them in %s: this is not the operation", len(c.trace), through)
 			}
-			at := all(c.instructions())
+			at := c.all()
 			if !full {
-				at = spread(rand.New(rand.NewPCG(seed, uint64(i))), c.instructions(), sample)
+				at = spread(rand.New(rand.NewPCG(seed, uint64(i))), at, sample)
 			}
 			o := c.run(t, at)
+			o.instructions = len(c.all())
 			for _, v := range o.first {
 				t.Error(v)
 			}
