@@ -216,7 +216,15 @@ func (s *Segment) replace(opt *Options, force bool) error {
 	if err := removeSideFiles(s.path); err != nil {
 		return err
 	}
-	next := sidePrefix(s.path) + "reset." + strconv.Itoa(os.Getpid())
+	return s.giveWayTo(fresh)
+}
+
+// resetSide begins the name of the new file while the old one still has its own.
+const resetSide = "reset."
+
+// giveWayTo retires the segment and gives its name to a new one, whole.
+func (s *Segment) giveWayTo(fresh *Segment) error {
+	next := sidePrefix(s.path) + resetSide + strconv.Itoa(os.Getpid())
 	if err := fresh.file.link(next); err != nil {
 		return err
 	}
@@ -225,7 +233,7 @@ func (s *Segment) replace(opt *Options, force bool) error {
 		return errors.Join(err, removeFile(next))
 	}
 	reach(ptRetired)
-	err = os.Rename(next, s.path)
+	err := os.Rename(next, s.path)
 	if errors.Is(err, fs.ErrNotExist) { // a forced removal took both files
 		err = fmt.Errorf("%w: %s was removed while it was reset", ErrNotExist, s.path)
 	}

@@ -1,0 +1,190 @@
+//go:build linux && (amd64 || arm64)
+
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+
+	"golang.org/x/sys/unix"
+)
+
+// Restore makes a segment from a file of Snapshot, field by field and by name.
+// Where there is no segment of that name, it gets app's layout, or with a nil app
+// the snapshot's own, and the snapshot's capacities unless Options.Capacity says
+// otherwise. Where there is one, app must be nil: the segment must be empty and
+// nobody attached to it, and a new one of its layout and capacities takes its
+// name. So the new version of a program makes the segment, or calls Restore with
+// its own Definer.
+//
+// Records keep their state, queue, order, deliveries and, where the new arena
+// reaches so far, their place and with it their reference. References, blobs and
+// index entries are made anew. First the snapshot is swept, as if all processes
+// had died at its instant; see RestoreReport.
+//
+// New fields are zero. A field may have become wider: a larger integer of the
+// same sign, a longer text, byte array or array, more names behind those of an
+// enumeration. Any other change of a field's type is refused with a *LayoutError,
+// and too small a capacity with ErrCapacity; a corrupt snapshot is ErrCorrupt.
+// What is gone from the layout is counted in RestoreReport.Lost.
+//
+// The segment gets its name when it is complete. Killed before, nothing remains,
+// or side files of a name that has no segment. It blocks while it works.
+func Restore(file, name string, app Definer, o *Options) (r RestoreReport, err error) {
+	opt := o.filled()
+	if r.Path, err = opt.path(name); err != nil {
+		return r, err
+	}
+	s, err := openSnapshot(file)
+	if err != nil {
+		return r, err
+	}
+	defer s.file.close()
+	err = guard(s.c.mem, func() error {
+		old, err := attended(r.Path, &opt, false)
+		switch {
+		case errors.Is(err, ErrNotExist):
+			return s.restoreNew(app, name, &opt, &r)
+		case err != nil:
+			return err
+		}
+		defer old.file.close()
+		if app != nil {
+			return fmt.Errorf("%w: %s", ErrExist, r.Path)
+		}
+		return guard(old.c.mem, func() error { return s.restoreInto(old, &opt, &r) })
+	})
+	return r, err
+}
+
+func (s *snapshot) restoreNew(app Definer, name string, opt *Options, r *RestoreReport) error {
+	l, err := s.layout(app, opt.Capacity)
+	if err != nil {
+		return err
+	}
+	fresh, err := s.fill(name, l, opt, r)
+	if err != nil {
+		return err
+	}
+	if r.SideFiles, err = copySide(s.path, r.Path); err == nil {
+		err = fresh.file.link(r.Path)
+	}
+	return errors.Join(err, fresh.file.close())
+}
+
+// layout is app's, or the snapshot's own, with the capacities that were asked
+// for and the snapshot's for the rest.
+func (s *snapshot) layout(app Definer, asked map[string]int) (*Layout, error) {
+	had := s.g.capacities()
+	if app == nil {
+		app = described{s.g.objects}
+	}
+	probe, err := newLayout(app, map[string]int{capProcesses: int(s.g.slots)})
+	if err != nil {
+		return nil, err
+	}
+	capacity := map[string]int{capProcesses: int(s.g.slots)}
+	for _, o := range probe.objects {
+		if d := o.object(); d.Capacity > 0 && had[d.Name] > 0 {
+			capacity[d.Name] = had[d.Name]
+		}
+	}
+	maps.Copy(capacity, asked)
+	return newLayout(app, capacity)
+}
+
+// described declares what a description says, without the program.
+type described struct{ objects []Object }
+
+func (d described) Define(l *Layout) {
+	arenas, events := map[string]*arena{}, map[string]*Event{}
+	for _, o := range d.objects {
+		made, err := o.untyped(arenas[o.Of], events[o.Wakes], uint32(l.processes()))
+		if err != nil {
+			l.errs = append(l.errs, err)
+			return
+		}
+		switch x := made.(type) {
+		case *arena:
+			arenas[o.Name] = x
+		case *Event:
+			events[o.Name] = x
+		}
+		l.add(made)
+	}
+}
+
+func (s *snapshot) restoreInto(old *Segment, opt *Options, r *RestoreReport) error {
+	g, err := readGeometry(old.c.mem, [16]byte{})
+	if err == nil {
+		err = g.view(&old.c)
+	}
+	if err == nil {
+		err = old.c.empty()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", old.path, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(old.file.f.Fd()), &st); err != nil {
+		return err
+	}
+	opt.Mode = fs.FileMode(st.Mode & 0o777)
+	l, err := newLayout(described{g.objects}, g.capacities())
+	if err != nil {
+		return err
+	}
+	fresh, err := s.fill(old.name, l, opt, r)
+	if err != nil {
+		return err
+	}
+	defer fresh.file.close()
+	if err := removeSideFiles(old.path); err != nil {
+		return err
+	}
+	if r.SideFiles, err = copySide(s.path, old.path); err != nil {
+		return err
+	}
+	return old.giveWayTo(fresh)
+}
+
+// empty is nil for a segment that has no record.
+func (c *core) empty() (err error) {
+	for _, a := range c.arenas {
+		if a == nil {
+			continue
+		}
+		a.each(func(i uint32, h header) bool {
+			if h.state() != Free {
+				err = fmt.Errorf("%w: it is not empty: record %s of %s is %s: sweep what is dead, or reset it", ErrExist, makeRef(a.id, h, i), a.obj.Name, h.state())
+			}
+			return err == nil
+		})
+	}
+	return err
+}
+
+// fill makes the new segment, complete but for its name.
+func (s *snapshot) fill(name string, l *Layout, opt *Options, r *RestoreReport) (*Segment, error) {
+	fresh, err := build(name, r.Path, l, opt)
+	if err != nil {
+		return nil, err
+	}
+	r.Size, r.Swept = uint64(len(fresh.c.mem.b)), s.swept
+	x := newRestorer(&s.c, &fresh.c, r)
+	if err = x.run(); err == nil {
+		err = fresh.c.sound("this is a defect of Restore; nothing was restored")
+	}
+	if s.otherBoot {
+		x.note("the snapshot is of an earlier boot: times since boot in its records mean nothing now")
+	}
+	if side, e := SideFiles(s.path); e == nil && len(side) > 0 && r.Moved > 0 {
+		x.note("%d side files were named by the program: records that have another reference may not find theirs", len(side))
+	}
+	if err != nil {
+		return nil, errors.Join(err, fresh.file.close())
+	}
+	return fresh, nil
+}
