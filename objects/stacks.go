@@ -12,7 +12,8 @@ import (
 
 // ServeMessages does what messages ask of this process until the context or the
 // application ends: for WriteStacks it writes the stacks of all goroutines to
-// the file stacks-PID.txt in dir, whole.
+// the file stacks-PID.txt in dir, whole. With no dir, that is a side file of the
+// segment, where "shmtool stacks" finds it.
 func (m *SharedMemory) ServeMessages(ctx context.Context, dir string) error {
 	for {
 		msg, err := m.Processes.Receive(ctx)
@@ -20,21 +21,28 @@ func (m *SharedMemory) ServeMessages(ctx context.Context, dir string) error {
 			return err
 		}
 		if msg&WriteStacks != 0 {
-			if err := writeStacks(dir); err != nil {
+			if err := m.writeStacks(dir); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func writeStacks(dir string) error {
+func (m *SharedMemory) writeStacks(dir string) error {
+	name := fmt.Sprintf("stacks-%d.txt", os.Getpid())
+	path := filepath.Join(dir, name)
+	if dir == "" {
+		var err error
+		if path, err = m.seg.SideFile(name); err != nil {
+			return err
+		}
+	}
 	buf := make([]byte, 64<<10)
 	n := runtime.Stack(buf, true)
 	for n == len(buf) && n < 64<<20 {
 		buf = make([]byte, 2*len(buf))
 		n = runtime.Stack(buf, true)
 	}
-	path := filepath.Join(dir, fmt.Sprintf("stacks-%d.txt", os.Getpid()))
 	part := path + ".part"
 	if err := os.WriteFile(part, buf[:n], 0o600); err != nil {
 		return fmt.Errorf("write stacks: %w", err)

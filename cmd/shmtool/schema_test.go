@@ -86,7 +86,7 @@ func paths(all map[string]bool, prefix string, v any) {
 	case map[string]any:
 		for k, e := range x {
 			p := strings.TrimPrefix(prefix+"."+k, ".")
-			if k == "fields" || k == "states" || k == "counters" {
+			if k == "fields" || k == "states" || k == "counters" || k == "records" && prefix == "" {
 				if m, ok := e.(map[string]any); ok && len(m) > 0 {
 					all[p+".*"] = true
 				}
@@ -214,6 +214,7 @@ func TestSchema(t *testing.T) {
 	p.Kill()
 	ask("create", "create", shmtest.Name(t))
 	ask("version", "version")
+	askSnapshots(t, ask)
 
 	for command, want := range documented {
 		for _, p := range slices.Sorted(maps.Keys(seen[command])) {

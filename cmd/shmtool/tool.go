@@ -35,6 +35,7 @@ func commands() []*command {
 	return []*command{
 		lsCommand(), statCommand(), dumpCommand(), verifyCommand(), topCommand(), watchCommand(), getCommand(),
 		createCommand(), resetCommand(), rmCommand(), sweepCommand(), killOwnerCommand(), setCommand(),
+		snapshotCommand(), restoreCommand(), stacksCommand(),
 		completionCommand(), versionCommand(), helpCommand(),
 	}
 }

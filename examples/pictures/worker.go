@@ -106,8 +106,8 @@ func work(role, segment, dir, db string) error {
 	}
 	messages, stop := context.WithCancel(ctx)
 	served := make(chan struct{})
-	go func() { // writes this process's stacks when asked to
-		_ = m.ServeMessages(messages, filepath.Dir(db))
+	go func() { // writes this process's stacks when asked to: shmtool stacks
+		_ = m.ServeMessages(messages, "")
 		close(served)
 	}()
 	all.Wait()

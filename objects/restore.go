@@ -1,0 +1,15 @@
+package objects
+
+import "github.com/aotf/sharedmem/shm"
+
+// Restore makes a segment of this program's layout from a file that
+// shm.Snapshot or "shmtool snapshot" wrote, of this or another version of it;
+// see shm.Restore. Capacities that Options does not give are the snapshot's;
+// limits are too.
+func Restore(file, name string, o *Options) (shm.RestoreReport, error) {
+	var opt Options
+	if o != nil {
+		opt = *o
+	}
+	return shm.Restore(file, name, &tree{}, &shm.Options{Dir: opt.Dir, Mode: opt.Mode, Group: opt.Group, Capacity: opt.Capacity, Logger: opt.Logger})
+}
