@@ -214,7 +214,7 @@ func TestSchema(t *testing.T) {
 	p.Kill()
 	ask("create", "create", shmtest.Name(t))
 	ask("version", "version")
-	askSnapshots(t, ask)
+	askSnapshots(t, ask, note)
 
 	for command, want := range documented {
 		for _, p := range slices.Sorted(maps.Keys(seen[command])) {

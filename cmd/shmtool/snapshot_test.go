@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -189,7 +191,7 @@ func TestStacks(t *testing.T) {
 }
 
 // askSnapshots is the part of TestSchema that needs files.
-func askSnapshots(t *testing.T, ask func(command string, args ...string)) {
+func askSnapshots(t *testing.T, ask func(command string, args ...string), note func(command, out string)) {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "snapshot")
 	a, name := openShop(t)
@@ -228,4 +230,9 @@ func askSnapshots(t *testing.T, ask func(command string, args ...string)) {
 	aotf := aotfSegment(t, 1)
 	shmtest.Child(t, "serve-stacks", aotf).Want("<nil>")
 	ask("stacks", "stacks", aotf, "--timeout", "1s")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out bytes.Buffer
+	run(ended, []string{"serve", aotf, "--json"}, nil, &out, io.Discard)
+	note("serve", out.String())
 }

@@ -35,7 +35,7 @@ func commands() []*command {
 	return []*command{
 		lsCommand(), statCommand(), dumpCommand(), verifyCommand(), topCommand(), watchCommand(), getCommand(),
 		createCommand(), resetCommand(), rmCommand(), sweepCommand(), killOwnerCommand(), setCommand(),
-		snapshotCommand(), restoreCommand(), stacksCommand(),
+		snapshotCommand(), restoreCommand(), stacksCommand(), serveCommand(),
 		completionCommand(), versionCommand(), helpCommand(),
 	}
 }
