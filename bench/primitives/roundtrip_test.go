@@ -3,21 +3,31 @@ package primitives
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strconv"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/aotf/sharedmem/shm"
 	"github.com/aotf/sharedmem/shm/shmtest"
 )
 
 func init() {
-	// echo NAME WAY: send back everything that comes, polling or blocked.
-	shmtest.Register("echo", func(args []string) {
+	// ring NAME WAY: send back everything that comes, polling or blocked.
+	shmtest.Register("ring", func(args []string) {
 		var w wire
 		s, err := shm.Attach(args[0], &w, nil)
 		check(err)
-		blocked := args[1] == "blocked"
+		if args[1] == "polling" {
+			pin(1)
+		}
 		for {
-			c, err := get(&w.There, blocked)
+			c, err := get(&w.There, args[1] == "blocked")
 			if errors.Is(err, shm.ErrStopped) {
 				check(s.Close())
 				return
@@ -26,11 +36,51 @@ func init() {
 			check(w.Back.TryPut(c))
 		}
 	})
+	shmtest.Register("cacheline", func(args []string) {
+		there, back := cacheline(args[0])
+		pin(1)
+		for n := uint64(1); ; n++ {
+			for there.Load() != n {
+			}
+			back.Store(n)
+		}
+	})
+	shmtest.Register("unix", func(args []string) {
+		c, err := net.Dial("unix", args[0])
+		check(err)
+		echo(c, c)
+	})
+	shmtest.Register("pipe", func(args []string) {
+		there, err := os.OpenFile(args[0], os.O_RDWR, 0) // a fifo opened both ways blocks nobody
+		check(err)
+		back, err := os.OpenFile(args[1], os.O_RDWR, 0)
+		check(err)
+		echo(there, back)
+	})
+	// busy CPU: keep a processor busy.
+	shmtest.Register("busy", func(args []string) {
+		cpu, err := strconv.Atoi(args[0])
+		check(err)
+		pin(cpu)
+		for {
+		}
+	})
 }
 
 func check(err error) {
 	if err != nil {
 		panic(err)
+	}
+}
+
+func echo(from io.Reader, to io.Writer) {
+	var m [8]byte
+	for {
+		if _, err := io.ReadFull(from, m[:]); err != nil {
+			return // the test has ended
+		}
+		_, err := to.Write(m[:])
+		check(err)
 	}
 }
 
@@ -45,27 +95,150 @@ func get(r *shm.Ring[cell], blocked bool) (shm.Claim[cell], error) {
 	}
 }
 
+// trips measures one trip after the other, and then how single ones are spread:
+// looking at the clock costs too much to do it in between.
+func trips(b *testing.B, trip func() error) {
+	for range 100 { // until the other one is there
+		must(b, trip())
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := trip(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	took := make([]float64, samples(b))
+	last := time.Now()
+	for i := range took {
+		must(b, trip())
+		now := time.Now()
+		took[i], last = float64(now.Sub(last)), now
+	}
+	slices.Sort(took)
+	n := len(took)
+	spread(b, took[n/2], took[n*90/100], took[n*99/100], took[n*999/1000])
+}
+
+func median(v []float64) float64 {
+	slices.Sort(v)
+	return v[len(v)/2]
+}
+
+func samples(b *testing.B) int { return min(max(b.N, 200), 50_000) }
+
+func spread(b *testing.B, p50, p90, p99, p999 float64) {
+	b.ReportMetric(p50, "p50-ns")
+	b.ReportMetric(p90, "p90-ns")
+	b.ReportMetric(p99, "p99-ns")
+	b.ReportMetric(p999, "p99.9-ns")
+}
+
 // ring is a record that goes to another process and back, through two rings.
 func ring(b *testing.B, way string) {
 	var w wire
 	s := shmtest.New(b, &w, nil)
-	shmtest.Child(b, "echo", s.Name(), way)
+	shmtest.Child(b, "ring", s.Name(), way)
 	c, err := w.Cells.TryNew()
 	must(b, err)
-	b.ReportAllocs()
-	for b.Loop() {
+	if way == "polling" {
+		defer pin(0)()
+	}
+	trips(b, func() (err error) {
 		if err = w.There.TryPut(c); err == nil {
 			c, err = get(&w.Back, way == "blocked")
 		}
-		if err != nil {
-			b.Fatal(err)
-		}
-	}
+		return err
+	})
 	must(b, c.Free())
 }
 
+// bytes is a message of 8 bytes through the kernel.
+func bytes(b *testing.B, to io.Writer, from io.Reader) {
+	var m [8]byte
+	trips(b, func() error {
+		if _, err := to.Write(m[:]); err != nil {
+			return err
+		}
+		_, err := io.ReadFull(from, m[:])
+		return err
+	})
+}
+
 // BenchmarkRoundTrip is one item to another process and back.
+//
+//	cacheline      both spin, each on a line that only the other one writes
+//	ring           both poll two rings
+//	futex-c        both sleep in the kernel, written in C
+//	ring-blocking  both sleep in Get
+//	unix, pipe     8 bytes through the kernel
+//	shmipc, go-ipc other Go libraries, blocked: 8 bytes through shared memory
+//	load=2         a process on each of two processors computes all the time
 func BenchmarkRoundTrip(b *testing.B) {
+	b.Run("kind=cacheline", func(b *testing.B) {
+		path := place(b)
+		there, back := cacheline(path)
+		shmtest.Child(b, "cacheline", path)
+		defer pin(0)()
+		n := uint64(0)
+		trips(b, func() error {
+			n++
+			there.Store(n)
+			for back.Load() != n {
+			}
+			return nil
+		})
+	})
 	b.Run("kind=ring", func(b *testing.B) { ring(b, "polling") })
-	b.Run("kind=ring-blocking", func(b *testing.B) { ring(b, "blocked") })
+
+	futex := program(b, "futex", "", "gcc libc6-dev")
+	futexC := func(b *testing.B) { // as the program is asked, an op of the loop is a run
+		var runs [5][]float64
+		for b.Loop() {
+			for i, v := range futex(b, 2000, 2000) {
+				runs[i] = append(runs[i], v)
+			}
+		}
+		b.ReportMetric(median(runs[0]), "ns/op")
+		spread(b, median(runs[1]), median(runs[2]), median(runs[3]), median(runs[4]))
+	}
+	blocking := func(b *testing.B) { ring(b, "blocked") }
+	b.Run("kind=futex-c", futexC)
+	b.Run("kind=ring-blocking", blocking)
+	b.Run("kind=unix", func(b *testing.B) {
+		path := place(b)
+		l, err := net.Listen("unix", path)
+		must(b, err)
+		defer l.Close()
+		shmtest.Child(b, "unix", path)
+		c, err := l.Accept()
+		must(b, err)
+		defer c.Close()
+		bytes(b, c, c)
+	})
+	b.Run("kind=pipe", func(b *testing.B) {
+		var ends [2]*os.File
+		var paths [2]string
+		for i := range ends {
+			paths[i] = place(b)
+			must(b, unix.Mkfifo(paths[i], 0o600))
+			f, err := os.OpenFile(paths[i], os.O_RDWR, 0)
+			must(b, err)
+			defer f.Close()
+			ends[i] = f
+		}
+		shmtest.Child(b, "pipe", paths[:]...)
+		bytes(b, ends[0], ends[1])
+	})
+	b.Run("kind=shmipc", func(b *testing.B) { shmipcPair(b).trips(b) })
+	b.Run("kind=go-ipc", func(b *testing.B) { goIPCPair(b).trips(b) })
+	loaded := func(run func(*testing.B)) func(*testing.B) {
+		return func(b *testing.B) {
+			for _, cpu := range []string{"0", "1"} {
+				shmtest.Child(b, "busy", cpu)
+			}
+			run(b)
+		}
+	}
+	b.Run("kind=futex-c/load=2", loaded(futexC))
+	b.Run("kind=ring-blocking/load=2", loaded(blocking))
 }
