@@ -16,18 +16,7 @@ func BenchmarkPutGet(b *testing.B) {
 	b.Run("kind=ring", func(b *testing.B) {
 		var w wire
 		shmtest.New(b, &w, nil)
-		c, err := w.Cells.TryNew()
-		must(b, err)
-		cpuPerOp(b, func() {
-			for b.Loop() {
-				if err = w.There.TryPut(c); err == nil {
-					c, err = w.There.TryGet()
-				}
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
+		putGet(b, &w)
 	})
 	b.Run("kind=vyukov", func(b *testing.B) {
 		q := xsync.NewMPMCQueue[uint64](1024)
@@ -38,6 +27,22 @@ func BenchmarkPutGet(b *testing.B) {
 			}
 		})
 	})
+}
+
+func putGet(b *testing.B, w *wire) {
+	c, err := w.Cells.TryNew()
+	must(b, err)
+	cpuPerOp(b, func() {
+		for b.Loop() {
+			if err = w.There.TryPut(c); err == nil {
+				c, err = w.There.TryGet()
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	must(b, c.Free())
 }
 
 // BenchmarkAllocFree is one record taken and given back.
