@@ -1,0 +1,225 @@
+package main
+
+import (
+	"fmt"
+	"image/color"
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+)
+
+// A series is points of one colour in the legend.
+type series struct {
+	name   string
+	points plotter.XYs
+}
+
+// The colours of Okabe and Ito, which colour-blind readers tell apart.
+var colours = []color.Color{
+	color.RGBA{0, 114, 178, 255}, color.RGBA{213, 94, 0, 255}, color.RGBA{0, 158, 115, 255}, color.RGBA{204, 121, 167, 255},
+	color.RGBA{230, 159, 0, 255}, color.RGBA{86, 180, 233, 255}, color.RGBA{0, 0, 0, 255}, color.RGBA{120, 120, 120, 255},
+}
+
+var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{}}
+
+// plots writes every plot that the results have values for.
+func plots(r *results, dir string) error {
+	spreads := map[string]string{"p50-ns": "median", "p90-ns": "p90", "p99-ns": "p99", "p99.9-ns": "p99.9"}
+	for _, p := range []struct{ file, title, prefix, key string }{
+		{"roundtrip", "Round trip to another process", "RoundTrip/", "kind"},
+		{"handoff", "Hand-off to a blocked process", "Handoff/", "mode"},
+	} {
+		if err := r.rows(p.prefix, func(name, unit string) (row, dot string) {
+			row = part(name, p.key)
+			if load := part(name, "load"); load != "" {
+				row += ", busy"
+			}
+			return row, spreads[unit]
+		}).draw(filepath.Join(dir, p.file+".svg"), p.title, "ns"); err != nil {
+			return err
+		}
+	}
+	if err := r.rows("Call/", func(name, unit string) (row, dot string) {
+		if unit != "ns/op" {
+			return "", ""
+		}
+		return part(name, "op"), part(name, "mode")
+	}).draw(filepath.Join(dir, "calls.svg"), "One operation, by mode", "ns"); err != nil {
+		return err
+	}
+	if err := r.rows("Throughput/", func(name, unit string) (row, dot string) {
+		if unit != "transfers/s" {
+			return "", ""
+		}
+		return fmt.Sprintf("%s to %[1]s, batch %s", part(name, "producers"), part(name, "batch")), part(name, "kind")
+	}).draw(filepath.Join(dir, "throughput.svg"), "Messages through two queues, there and back", "transfers a second"); err != nil {
+		return err
+	}
+	for _, p := range []struct{ file, title, prefix, where, x, by string }{
+		{"lookup", "Lookup of a random key", "Lookup/", "", "records", "kind"},
+		{"attached", "Put and get, others attached and idle", "Attached/", "", "processes", ""},
+		{"growth-lookup", "Lookup, by requests in memory", "Growth/", "op=lookup", "requests", "mode"},
+		{"growth-launch", "Launch, by requests in memory", "Growth/", "op=launch", "requests", "mode"},
+		{"scale-lookup", "Lookup, by processes attached", "Scale/", "op=lookup", "processes", "mode"},
+	} {
+		if err := curves(filepath.Join(dir, p.file+".svg"), p.title, p.x, r.curves(p.prefix, p.where, p.x, p.by)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dotRows are the dots of a plot: by their name, and the row that they lie in.
+type dotRows struct {
+	order []string
+	dots  map[string]map[string]float64
+}
+
+// rows collects the medians of a benchmark: row name, then dot name.
+func (r *results) rows(prefix string, place func(name, unit string) (row, dot string)) (t dotRows) {
+	order, dots := []string(nil), map[string]map[string]float64{}
+	for _, name := range r.names {
+		if !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		for _, unit := range slices.Sorted(maps.Keys(r.values[name])) {
+			row, dot := place(name, unit)
+			if row == "" || dot == "" {
+				continue
+			}
+			if !slices.Contains(order, row) {
+				order = append(order, row)
+			}
+			if dots[dot] == nil {
+				dots[dot] = map[string]float64{}
+			}
+			dots[dot][row] = median(r.sample(name, unit))
+		}
+	}
+	return dotRows{order, dots}
+}
+
+// draw makes a line for each row and a dot for each value, on a log axis.
+func (t dotRows) draw(file, title, unit string) error {
+	order, dots := t.order, t.dots
+	var all []series
+	for _, dot := range slices.SortedFunc(maps.Keys(dots), func(a, b string) int {
+		return int(math.Copysign(1, mean(dots[a])-mean(dots[b])))
+	}) {
+		s := series{name: dot}
+		for i, row := range order {
+			if v, ok := dots[dot][row]; ok && v > 0 {
+				s.points = append(s.points, plotter.XY{X: v, Y: float64(len(order) - 1 - i)})
+			}
+		}
+		all = append(all, s)
+	}
+	p := newPlot(title, all)
+	p.X.Label.Text = unit
+	slices.Reverse(order)
+	p.NominalY(order...)
+	return save(p, file, all, false, vg.Length(len(order))*0.9*vg.Centimeter+5*vg.Centimeter)
+}
+
+func mean(m map[string]float64) (v float64) {
+	for _, x := range m {
+		v += math.Log(x) / float64(len(m))
+	}
+	return v
+}
+
+// curves collects the median times of a benchmark over the number named x.
+func (r *results) curves(prefix, where, x, by string) (all []series) {
+	for _, name := range r.names {
+		if !strings.HasPrefix(name, prefix) || !strings.Contains(name, where) {
+			continue
+		}
+		at, err := strconv.ParseFloat(part(name, x), 64)
+		v := r.sample(name, "ns/op")
+		if err != nil || len(v) == 0 {
+			continue
+		}
+		label := "ring"
+		if by != "" {
+			label = part(name, by)
+		}
+		i := slices.IndexFunc(all, func(s series) bool { return s.name == label })
+		if i < 0 {
+			i, all = len(all), append(all, series{name: label})
+		}
+		all[i].points = append(all[i].points, plotter.XY{X: at, Y: median(v)})
+	}
+	return all
+}
+
+func curves(file, title, x string, all []series) error {
+	p := newPlot(title, all)
+	p.X.Label.Text, p.Y.Label.Text = x, "ns"
+	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	return save(p, file, all, true, 10*vg.Centimeter)
+}
+
+func newPlot(title string, all []series) *plot.Plot {
+	p := plot.New()
+	p.Title.Text = title
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	p.Legend.Top, p.Legend.Left = true, false
+	p.Legend.YOffs = -0.2 * vg.Centimeter
+	p.Add(plotter.NewGrid())
+	return p
+}
+
+// save draws the series and writes the file; without values it writes nothing.
+func save(p *plot.Plot, file string, all []series, lines bool, height vg.Length) error {
+	n := 0
+	for i, s := range all {
+		if len(s.points) == 0 {
+			continue
+		}
+		n += len(s.points)
+		dots, err := plotter.NewScatter(s.points)
+		if err != nil {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		dots.Color, dots.Shape, dots.Radius = colours[i%len(colours)], glyphs[i%len(glyphs)], 3.5
+		p.Add(dots)
+		if lines {
+			line, err := plotter.NewLine(s.points)
+			if err != nil {
+				return fmt.Errorf("%s: %w", file, err)
+			}
+			line.Color, line.Width = dots.Color, 1.2
+			p.Add(line)
+		}
+		p.Legend.Add(s.name, dots)
+	}
+	if n == 0 {
+		return nil
+	}
+	low, high := &p.X.Min, &p.X.Max
+	*low, *high = decade(*low, false), decade(*high, true)
+	if lines {
+		p.Y.Min, p.Y.Max = decade(p.Y.Min, false), decade(p.Y.Max, true)
+	} else {
+		p.Y.Min, p.Y.Max = -0.5, p.Y.Max+0.5
+	}
+	*high *= 12 // room for the legend
+	return p.Save(22*vg.Centimeter, height, file)
+}
+
+// decade is the power of ten at or below v, or at or above it.
+func decade(v float64, up bool) float64 {
+	e := math.Floor(math.Log10(v))
+	if up {
+		e = math.Ceil(math.Log10(v))
+	}
+	return math.Pow(10, e)
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// A target is a ratio of two benchmarks of one round, or one figure when over is
+// "", and what it is to be.
+type target struct {
+	what, of, over, unit string
+	limit                float64
+	atLeast              bool
+}
+
+var targets = []target{
+	{"round trip, polling, ring / cache line, median trip", "RoundTrip/kind=ring", "RoundTrip/kind=cacheline", "p50-ns", 2.5, false},
+	{"round trip, asleep, ring / futex in C, median trip", "RoundTrip/kind=ring-blocking", "RoundTrip/kind=futex-c", "p50-ns", 1.2, false},
+	{"the same, two processors busy, p99", "RoundTrip/kind=ring-blocking/load=2", "RoundTrip/kind=futex-c/load=2", "p99-ns", 2, false},
+	{"1 producer, 1 consumer, single: ring / rte_ring", "Throughput/kind=ring/producers=1/consumers=1/batch=1", "Throughput/kind=rte_ring/producers=1/consumers=1/batch=1", "transfers/s", 1, true},
+	{"put and get: ring / Vyukov, processor time", "PutGet/kind=ring", "PutGet/kind=vyukov", "cpu-ns/op", 2.5, false},
+	{"lookup among 10^6: index / array, as many cold lines", "Lookup/kind=index/records=1000000", "Lookup/kind=array/records=1000000", "ns/op", 1.5, false},
+	{"attach to 1 GiB and close, ns", "Attach/size=1GiB", "", "ns/op", 1e6, false},
+}
+
+// ratio is a median of the rounds, and the middle half of them.
+type ratio struct {
+	What             string
+	Median, P25, P75 float64
+	Target           string `json:",omitempty"`
+	Met              *bool  `json:",omitempty"`
+	Rounds           int
+}
+
+func (r *results) ratio(of, over, unit string) (v []float64) {
+	v = slices.Clone(r.sample(of, unit))
+	if over == "" {
+		return v
+	}
+	by := r.sample(over, unit)
+	v = v[:min(len(v), len(by))]
+	for i := range v {
+		v[i] /= by[i]
+	}
+	return v
+}
+
+func summary(what string, v []float64) ratio {
+	return ratio{What: what, Median: median(v), P25: quantile(v, 0.25), P75: quantile(v, 0.75), Rounds: len(v)}
+}
+
+func (r *results) targets() (list []ratio) {
+	for _, t := range targets {
+		v := r.ratio(t.of, t.over, t.unit)
+		if len(v) == 0 {
+			continue
+		}
+		s := summary(t.what, v)
+		met := s.Median <= t.limit
+		s.Target = fmt.Sprintf("<= %.3g", t.limit)
+		if t.atLeast {
+			met = s.Median >= t.limit
+			s.Target = fmt.Sprintf(">= %.3g", t.limit)
+		}
+		s.Met = &met
+		list = append(list, s)
+	}
+	return list
+}
+
+// against gives every mode over shm, operation by operation.
+func (r *results) against() (list []ratio) {
+	for _, name := range r.names {
+		mode := part(name, "mode")
+		if mode == "" || mode == "shm" {
+			continue
+		}
+		unit := "ns/op"
+		if strings.HasPrefix(name, "Idle") {
+			continue
+		}
+		ours := strings.Replace(name, "mode="+mode, "mode=shm", 1)
+		if v := r.ratio(name, ours, unit); len(v) > 0 {
+			list = append(list, summary(name, v))
+		}
+	}
+	return list
+}
+
+// document is the output of --json.
+type document struct {
+	Machine    []string
+	Targets    []ratio
+	OverShm    []ratio
+	Missing    map[string]string
+	Failed     map[string]int
+	Benchmarks map[string]map[string][]float64
+}
+
+func (r *results) document() document {
+	return document{r.config, r.targets(), r.against(), r.missing, r.failed, r.values}
+}
+
+func (r *results) print(w io.Writer) {
+	fmt.Fprintln(w, strings.Join(r.config, ", "))
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "\nTARGET\tWANTED\tMEDIAN\tMIDDLE HALF\tROUNDS\t\n")
+	for _, s := range r.targets() {
+		met := "missed"
+		if *s.Met {
+			met = "met"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%.4g\t%.4g to %.4g\t%d\t%s\n", s.What, s.Target, s.Median, s.P25, s.P75, s.Rounds, met)
+	}
+	_ = t.Flush()
+	fmt.Fprintf(t, "\nTIME OVER THAT OF SHM\tMEDIAN\tMIDDLE HALF\tROUNDS\n")
+	for _, s := range r.against() {
+		fmt.Fprintf(t, "%s\t%.3g\t%.3g to %.3g\t%d\n", s.What, s.Median, s.P25, s.P75, s.Rounds)
+	}
+	_ = t.Flush()
+	fmt.Fprintf(t, "\nBENCHMARK\tUNIT\tMEDIAN\tMIDDLE HALF\tROUNDS\n")
+	for _, name := range r.names {
+		for _, unit := range []string{"ns/op", "cpu-ns/op", "p50-ns", "p99-ns", "transfers/s", "requests/s", "cpu-us/s", "pss-kB/process"} {
+			if v := r.sample(name, unit); len(v) > 0 {
+				fmt.Fprintf(t, "%s\t%s\t%.5g\t%.5g to %.5g\t%d\n", name, unit, median(v), quantile(v, 0.25), quantile(v, 0.75), len(v))
+			}
+		}
+	}
+	_ = t.Flush()
+	for name, why := range r.missing {
+		fmt.Fprintf(w, "not measured: %s: %s\n", name, why)
+	}
+	for name, n := range r.failed {
+		fmt.Fprintf(w, "FAILED: %s, %d times\n", name, n)
+	}
+}
