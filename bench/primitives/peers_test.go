@@ -131,13 +131,15 @@ func (p peer) throughput(b *testing.B) {
 		must(b, p.put(m))
 	}
 	b.ResetTimer()
-	for range b.N {
+	meter := startMeter(0)
+	for i := range b.N {
 		if err := p.get(m); err != nil {
 			b.Fatal(err)
 		}
 		if err := p.put(m); err != nil {
 			b.Fatal(err)
 		}
+		meter.look(i + 1)
 	}
-	transfers(b, float64(b.Elapsed())/float64(b.N))
+	meter.report(b)
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/puzpuzpuz/xsync/v4"
@@ -18,7 +19,7 @@ import (
 const (
 	throughputWindow = 256 // messages on their way
 	mostBatch        = 32
-	rteMessages      = 100_000 // in a run of the program
+	rteMessages      = 20_000 // in a run of the program
 )
 
 func init() {
@@ -109,37 +110,73 @@ func ringThroughput(b *testing.B, pairs, batch int) {
 		must(b, w.There.TryPut(c))
 	}
 	mine, others := 0, 0
-	reach := func(target int) {
-		for mine+others < target {
-			n, err := sh.move(&w.Back, &w.There)
-			if err != nil {
-				b.Fatal(err)
-			}
-			mine += n
-			if pairs > 1 && mine%64 == 0 {
-				others = 0
-				for i := 1; i < pairs; i++ {
-					others += int(count(counts, i).Load())
-				}
+	move := func() (total int) {
+		n, err := sh.move(&w.Back, &w.There)
+		if err != nil {
+			b.Fatal(err)
+		}
+		mine += n
+		if pairs > 1 && mine%64 == 0 {
+			others = 0
+			for i := 1; i < pairs; i++ {
+				others += int(count(counts, i).Load())
 			}
 		}
+		return mine + others
 	}
-	reach(throughputWindow) // until all are at work
+	seen := 0
+	for seen < throughputWindow { // until all are at work
+		seen = move()
+	}
 	b.ResetTimer()
-	reach(mine + others + b.N)
-	transfers(b, float64(b.Elapsed())/float64(b.N))
+	m := startMeter(seen)
+	for end := seen + b.N; seen < end; {
+		seen = move()
+		m.look(seen)
+	}
+	m.report(b)
+}
+
+// meter measures messages there and back: all of them, and every thousand, of
+// which the median says what they took while the machine did nothing else.
+type meter struct {
+	last time.Time
+	seen int
+	each []float64
+}
+
+const slice = 1000
+
+func startMeter(seen int) *meter { return &meter{last: time.Now(), seen: seen} }
+
+func (m *meter) look(total int) {
+	if n := total - m.seen; n >= slice {
+		now := time.Now()
+		m.each = append(m.each, float64(now.Sub(m.last))/float64(n))
+		m.last, m.seen = now, total
+	}
+}
+
+func (m *meter) report(b *testing.B) {
+	mean := float64(b.Elapsed()) / float64(b.N)
+	if len(m.each) == 0 {
+		m.each = []float64{mean}
+	}
+	transfers(b, mean, median(m.each))
 }
 
 // transfers reports the time of a message there and back, in ns.
-func transfers(b *testing.B, each float64) {
-	b.ReportMetric(each, "ns/op")
-	b.ReportMetric(2e9/each, "transfers/s")
+func transfers(b *testing.B, mean, median float64) {
+	b.ReportMetric(mean, "ns/op")
+	b.ReportMetric(median, "median-ns")
+	b.ReportMetric(2e9/median, "transfers/s")
 }
 
 // BenchmarkThroughput is messages through two queues, there and back, with 256 of
 // them on their way; an op is one message, which is two transfers. Every producer
 // and every consumer is a process, but in kind=vyukov, where both are goroutines.
-// batch is how many one call takes and puts at most.
+// batch is how many one call takes and puts at most. transfers/s is of the median
+// of every thousand messages, ns/op the mean, which other work on the machine moves.
 func BenchmarkThroughput(b *testing.B) {
 	rte := program(b, "rtering", "libdpdk", "gcc libc6-dev libdpdk-dev pkg-config")
 	for _, pairs := range []int{1, 2} {
@@ -147,11 +184,12 @@ func BenchmarkThroughput(b *testing.B) {
 			shape := fmt.Sprintf("/producers=%d/consumers=%[1]d/batch=%d", pairs, batch)
 			b.Run("kind=ring"+shape, func(b *testing.B) { ringThroughput(b, pairs, batch) })
 			b.Run("kind=rte_ring"+shape, func(b *testing.B) {
-				var runs []float64
+				var means, medians []float64
 				for b.Loop() {
-					runs = append(runs, rte(b, pairs, batch, rteMessages)[0]/rteMessages)
+					v := rte(b, pairs, batch, rteMessages)
+					means, medians = append(means, v[0]), append(medians, v[1])
 				}
-				transfers(b, median(runs))
+				transfers(b, median(means), median(medians))
 			})
 		}
 	}
@@ -179,13 +217,15 @@ func vyukovThroughput(b *testing.B) {
 		there.TryEnqueue(uint64(i))
 	}
 	b.ResetTimer()
+	m := startMeter(0)
 	for n := 0; n < b.N; {
 		if v, ok := back.TryDequeue(); ok {
 			there.TryEnqueue(v)
 			n++
+			m.look(n)
 		}
 	}
-	transfers(b, float64(b.Elapsed())/float64(b.N))
+	m.report(b)
 	stop.Store(true)
 	<-done
 }

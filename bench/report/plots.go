@@ -125,6 +125,9 @@ func (t dotRows) draw(file, title, unit string) error {
 	p := newPlot(title, all)
 	p.X.Label.Text = unit
 	slices.Reverse(order)
+	for i := range order {
+		order[i] = "   " + order[i] // room, where the font is a wider one
+	}
 	p.NominalY(order...)
 	return save(p, file, all, false, vg.Length(len(order))*0.9*vg.Centimeter+5*vg.Centimeter)
 }

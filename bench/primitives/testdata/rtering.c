@@ -1,6 +1,7 @@
 // rtering PAIRS BATCH MESSAGES: PAIRS processes take messages from one rte_ring
 // and put them into another, PAIRS processes take them back, 256 on their way.
-// Prints how long MESSAGES of them took there and back, in ns.
+// Prints how long a message took there and back, in ns: the mean of MESSAGES, and
+// the median of every thousand.
 #define _GNU_SOURCE
 #include <sched.h>
 #include <signal.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 #include <rte_ring.h>
 
-enum { SLOTS = 1024, WINDOW = 256, MOST = 32 };
+enum { SLOTS = 1024, WINDOW = 256, MOST = 32, SLICE = 1000 };
 
 struct count {
 	_Alignas(128) atomic_long n;
@@ -77,6 +78,12 @@ static double now(void)
 	return t.tv_sec * 1e9 + t.tv_nsec;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 4)
@@ -107,20 +114,29 @@ int main(int argc, char **argv)
 	for (long i = 1; i <= WINDOW; i++)
 		rte_ring_enqueue(there, (void *)i);
 	long mine = 0, others = 0;
-	double start = 0;
-	for (long target = WINDOW; mine + others < target;) { // until all are at work
+	long first = 0, seen = 0, slices = 0;
+	double start = 0, last = 0, *each = malloc((messages / SLICE + 2) * sizeof *each);
+	while (start == 0 || seen - first < messages) {
 		mine += shuttle(back, there);
-		if (pairs > 1 && mine % 64 == 0)
-			for (int i = 1, first = 1; i < pairs; i++, first = 0)
-				others = (first ? 0 : others) + atomic_load(&counts[i].n);
-		if (start == 0 && mine + others >= target) {
-			start = now();
-			target = mine + others + messages;
+		if (pairs > 1 && mine % 64 == 0) {
+			others = 0;
+			for (int i = 1; i < pairs; i++)
+				others += atomic_load(&counts[i].n);
+		}
+		long total = mine + others;
+		if (start == 0) {
+			if (total >= WINDOW) // all are at work
+				start = last = now(), first = seen = total;
+		} else if (total - seen >= SLICE) {
+			double t = now();
+			each[slices++] = (t - last) / (total - seen);
+			last = t, seen = total;
 		}
 	}
-	double took = now() - start;
+	double mean = (last - start) / (seen - first);
 	for (int i = 0; i < born; i++)
 		kill(children[i], SIGKILL);
-	printf("%f\n", took);
+	qsort(each, slices, sizeof *each, by_value);
+	printf("%f %f\n", mean, each[slices / 2]);
 	return 0;
 }

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const sample = `goos: linux
+pkg: example.org/bench
+BenchmarkRoundTrip/kind=ring-2   	 10	 900 ns/op	 400.0 p50-ns	 0 B/op
+BenchmarkRoundTrip/kind=cacheline-2   	 10	 300 ns/op	 200.0 p50-ns
+BenchmarkCall/op=put/mode=shm   	 10	 100 ns/op
+BenchmarkCall/op=put/mode=netrpc-tcp   	 10	 5000 ns/op
+BenchmarkCall/op=put/mode=redis
+    world_test.go:20: not installed: apt-get install redis-server
+--- SKIP: BenchmarkCall/op=put/mode=redis
+BenchmarkRoundTrip/kind=ring-2   	 10	 900 ns/op	 900.0 p50-ns
+BenchmarkRoundTrip/kind=cacheline-2   	 10	 300 ns/op	 300.0 p50-ns
+`
+
+func TestResults(t *testing.T) {
+	r := newResults()
+	r.parse(sample)
+	list := r.targets()
+	if len(list) != 1 || list[0].Median != 3 || list[0].P25 != 2 || *list[0].Met {
+		t.Errorf("targets: %+v", list)
+	}
+	if over := r.against(); len(over) != 1 || over[0].Median != 50 || over[0].What != "Call/op=put/mode=netrpc-tcp" {
+		t.Errorf("modes over shm: %+v", over)
+	}
+	if why := r.missing["Call/op=put/mode=redis"]; why != "not installed: apt-get install redis-server" {
+		t.Errorf("missing: %q", r.missing)
+	}
+	again := newResults()
+	again.parse(r.raw())
+	if again.raw() != r.raw() || len(again.names) != len(r.names) {
+		t.Errorf("raw text read again:\n%s\nwas\n%s", again.raw(), r.raw())
+	}
+}
+
+func TestPlots(t *testing.T) {
+	r := newResults()
+	r.parse(sample)
+	dir := t.TempDir()
+	if err := plots(r, dir); err != nil {
+		t.Fatal(err)
+	}
+	svg, err := os.ReadFile(filepath.Join(dir, "roundtrip.svg"))
+	if err != nil || !strings.Contains(string(svg), "cacheline") {
+		t.Error("roundtrip.svg does not name its rows:", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "lookup.svg")); err == nil {
+		t.Error("a plot without values was written")
+	}
+}
