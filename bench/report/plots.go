@@ -110,6 +110,9 @@ func (r *results) rows(prefix string, place func(name, unit string) (row, dot st
 // draw makes a line for each row and a dot for each value, on a log axis.
 func (t dotRows) draw(file, title, unit string) error {
 	order, dots := t.order, t.dots
+	if len(order) == 0 {
+		return nil
+	}
 	var all []series
 	for _, dot := range slices.SortedFunc(maps.Keys(dots), func(a, b string) int {
 		return int(math.Copysign(1, mean(dots[a])-mean(dots[b])))
