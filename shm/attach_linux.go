@@ -31,6 +31,9 @@ func Attach(name string, app Definer, o *Options) (*Segment, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := file.prefault(&opt); err != nil {
+		return nil, errors.Join(err, file.close())
+	}
 	s := newSegment(name, path, file, &opt)
 	s.c.mem = memory{file.m}
 	s.c.sleeper = newFutexSleeper()

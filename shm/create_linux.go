@@ -62,6 +62,9 @@ func build(name, path string, l *Layout, opt *Options) (*Segment, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
+	if err := file.prefault(opt); err != nil {
+		return nil, errors.Join(err, file.close())
+	}
 	reach(ptCreateMapped)
 	s := newSegment(name, path, file, opt)
 	s.c.mem = memory{file.m}

@@ -90,6 +90,18 @@ func mapFile(f *os.File, size uint64, prot int) (*segmentFile, error) {
 	return &segmentFile{f, m, st.Ino, st.Dev}, nil
 }
 
+// prefault maps every page for writing, which changes nothing in it. A kernel
+// that cannot leaves the faults to the first touches.
+func (s *segmentFile) prefault(o *Options) error {
+	if !o.Prefault {
+		return nil
+	}
+	if err := unix.Madvise(s.m, unix.MADV_POPULATE_WRITE); err != nil && err != unix.EINVAL {
+		return fmt.Errorf("shm: prefault %s: %w", s.f.Name(), err)
+	}
+	return nil
+}
+
 // named tells whether the path still leads to our file.
 func (s *segmentFile) named(path string) bool {
 	var st unix.Stat_t

@@ -25,6 +25,7 @@ type Options struct {
 	Mode     fs.FileMode    // who may attach; 0 is 0600. 0660 trusts a whole group
 	Group    int            // with Mode 0660: the file's group; 0 leaves the process's own
 	Capacity map[string]int // of objects by name, and "processes"; the creator's, ignored at attach
+	Prefault bool           // map every page at once (Linux 5.14): Create and Attach take longer, first touches fault no more
 	Logger   *slog.Logger   // joins, deaths, sweeps, retirement; nil is silent
 }
 
