@@ -62,7 +62,8 @@ func init() {
 		cpu, err := strconv.Atoi(args[0])
 		check(err)
 		pin(cpu)
-		for {
+		for n := uint64(1); ; {
+			n *= 3
 		}
 	})
 }
