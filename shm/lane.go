@@ -182,6 +182,9 @@ func (q *lane) takeOut(r ref) (claim, error) {
 	if !q.has(h) || !w.cas(ptTake, uint64(h), uint64(next)) {
 		return claim{}, ErrStale
 	}
+	if q.ring != nil { // it may have been what a Put waits for; see claimed
+		q.arena.room.Signal()
+	}
 	if h.attempt() > 0 { // a worker had it before: empty what it left half done
 		q.arena.scrub(i, q.obj.Phase)
 	}

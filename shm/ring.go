@@ -263,7 +263,7 @@ func (q *ring) get() (claim, error) {
 	if q.arena.c.closed.Load() {
 		return claim{}, ErrClosed
 	}
-	for range retryBudget {
+	for range retryBudget + len(q.slots) { // it may have to pass the slots of records that were taken
 		at := q.head_.load(ptRingHead)
 		w := q.slot(at)
 		s := w.load(ptRingSlot) // pairs with the CAS on the slot in publish
@@ -280,6 +280,7 @@ func (q *ring) get() (claim, error) {
 			if q.has(h) && h.turn() == slotTurn(s) {
 				if c, won := q.claimPosted(i, h); won {
 					q.head_.cas(ptRingHeadMove, at, at+1)
+					q.claimed(at)
 					return q.delivered(c)
 				}
 			}
@@ -292,6 +293,17 @@ func (q *ring) get() (claim, error) {
 		}
 	}
 	return claim{}, q.corrupt("retries of a get", retryBudget, retryBudget)
+}
+
+// claimed wakes a Put that found the ring full because of the record at that
+// position. Who finds so has loaded the tail a lap ahead of it, so before the tail
+// is there nobody has; and the producers' line is read only when somebody waits
+// for room of any kind.
+func (q *ring) claimed(at uint64) {
+	room := &q.arena.room
+	if room.w.load(ptEventRead)&1 != 0 && q.tail.load(ptRingTail) >= at+uint64(len(q.slots)) {
+		room.signal()
+	}
 }
 
 // ahead tells whether what slot number p holds was written at or after the head,
