@@ -143,6 +143,12 @@ func (c *core) retryBacklog() {
 	}
 }
 
+func (c *core) backlogged() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.backlog) > 0
+}
+
 // claimPosted is the delivery: posted to owned(me, attempt+1) by one CAS on the
 // header that was seen. Whoever wins it has the record, exactly once; killed
 // after it, the sweep posts the record again, with its attempts.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aotf/sharedmem/shm"
+	"github.com/aotf/sharedmem/shm/shmtest"
 )
 
 // fullRing leaves todo, of two slots, full: the first record waits at its head, the
@@ -56,6 +57,47 @@ func TestRing_PutIsWokenByTheClaimOfTheHead(t *testing.T) {
 			must(t, s.Close())
 		})
 	}
+}
+
+// A record given back into a full ring gets its place when there is one.
+func TestRing_ReleaseIntoAFullRing(t *testing.T) {
+	modes(t, 2, func(t *testing.T, f *farm, s *shm.Segment) {
+		_, second := fullRing(t, f)
+		must(t, second.Release())
+		c, err := f.Todo.TryGet()
+		must(t, err)
+		must(t, c.Free())
+		eventually(t, "the record is there again", func() bool {
+			c, err = f.Todo.TryGet()
+			return err == nil
+		})
+		must(t, c.Free())
+	})
+}
+
+// Who closes with such a record leaves it to the others, like the dead: whoever
+// joined his slot would otherwise keep it from the sweep.
+func TestRing_CloseWithAFullRing(t *testing.T) {
+	f, g, h := &farm{jobs: 2}, &farm{}, &farm{}
+	other := shmtest.New(t, f, nil)
+	s, err := shm.Attach(other.Name(), g, nil)
+	must(t, err)
+	_, second := fullRing(t, g)
+	must(t, second.Release())
+	must(t, s.Close())
+	s, err = shm.Attach(other.Name(), h, nil)
+	must(t, err)
+	for range 2 {
+		var c shm.Claim[job]
+		eventually(t, "both records are got", func() bool {
+			c, err = f.Todo.TryGet()
+			return err == nil
+		})
+		must(t, c.Free())
+	}
+	eventually(t, "the slot is free again", func() bool { return len(other.Processes()) == 2 })
+	must(t, s.Close())
+	shmtest.Verify(t, other)
 }
 
 // However many records were taken from the middle, a get passes their slots.

@@ -91,8 +91,22 @@ func Private(app Definer, o *Options) (*Segment, error) {
 	if err := s.c.join(nil); err != nil {
 		return nil, err
 	}
-	s.start(nil)
+	s.start(s.retry)
 	return s, nil
+}
+
+// retry is the only housekeeping that a private segment needs: see publishOrKeep.
+func (s *Segment) retry(ctx context.Context) {
+	turn := time.NewTicker(slice)
+	defer turn.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-turn.C:
+			s.c.retryBacklog()
+		}
+	}
 }
 
 // Open attaches to the segment, or creates it when there is none. Of two that
@@ -131,9 +145,7 @@ func (s *Segment) start(watch func(context.Context)) {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	s.watchers.Go(func() { s.watchState(ctx) })
-	if watch != nil {
-		s.watchers.Go(func() { watch(ctx) })
-	}
+	s.watchers.Go(func() { watch(ctx) })
 	s.c.log.Info("joined", "slot", s.c.self-1, "generation", s.c.gen)
 }
 
@@ -210,7 +222,13 @@ func (s *Segment) Close() error {
 		s.c.retryBacklog()
 		open = s.c.giveBackAll()
 		s.c.retryBacklog()
-		s.c.leave(s.file)
+		if s.file != nil && s.c.backlogged() {
+			// Posts that found no place in their ring: with our slot as it is, and
+			// its lock gone, we look like a process that died, and the sweep finds them.
+			s.file.unlockLife(uint32(s.c.self) - 1)
+		} else {
+			s.c.leave(s.file)
+		}
 		s.c.members.ring()
 		return nil
 	})
