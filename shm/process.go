@@ -143,10 +143,7 @@ func (c *core) identify(i uint32) {
 // that.)
 func (c *core) leave(k *segmentFile) {
 	i := uint32(c.self) - 1
-	c.mu.Lock()
-	debt := len(c.backlog) > 0
-	c.mu.Unlock()
-	if !debt {
+	if !c.backlogged() {
 		c.slot(i)[slotWord].cas(ptLeave, slotValue(c.gen, slotAlive), slotValue(c.gen+1, slotFree))
 	}
 	if k != nil {

@@ -222,13 +222,7 @@ func (s *Segment) Close() error {
 		s.c.retryBacklog()
 		open = s.c.giveBackAll()
 		s.c.retryBacklog()
-		if s.file != nil && s.c.backlogged() {
-			// Posts that found no place in their ring: with our slot as it is, and
-			// its lock gone, we look like a process that died, and the sweep finds them.
-			s.file.unlockLife(uint32(s.c.self) - 1)
-		} else {
-			s.c.leave(s.file)
-		}
+		s.c.leave(s.file)
 		s.c.members.ring()
 		return nil
 	})

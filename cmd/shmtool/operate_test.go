@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -140,7 +139,7 @@ func TestSweep(t *testing.T) {
 	child := shmtest.Child(t, "claim", name)
 	child.Want("ready")
 	// A living process loses nothing, stopped or not.
-	must(t, child.Cmd.Process.Signal(syscall.SIGSTOP))
+	must(t, stopProcess(child.Cmd.Process))
 	if s := decode[swept](t, 0, "sweep", name); s.Report != (shm.Report{}) || len(s.Left) != 0 {
 		t.Errorf("a stopped process was robbed: %+v", s)
 	}
@@ -193,7 +192,7 @@ func TestKillOwner(t *testing.T) {
 	name := withJob(t)
 	child := shmtest.Child(t, "claim", name)
 	child.Want("ready")
-	must(t, child.Cmd.Process.Signal(syscall.SIGSTOP)) // it hangs
+	must(t, stopProcess(child.Cmd.Process)) // it hangs
 	for start := time.Now(); ; time.Sleep(time.Millisecond) {
 		if out, _ := call(t, 0, "stat", name); strings.Contains(out, "  stopped  ") {
 			break

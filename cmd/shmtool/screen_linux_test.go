@@ -182,3 +182,5 @@ func TestColours(t *testing.T) {
 		t.Error("colour in a pipe")
 	}
 }
+
+func stopProcess(p *os.Process) error { return p.Signal(syscall.SIGSTOP) }

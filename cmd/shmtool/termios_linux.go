@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"os/signal"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,3 +33,6 @@ func keyMode(f *os.File) (restore func(), err error) {
 	}
 	return func() { _ = unix.IoctlSetTermios(int(f.Fd()), unix.TCSETS, old) }, nil
 }
+
+// notifyResized asks for word of a new window size.
+func notifyResized(c chan<- os.Signal) { signal.Notify(c, syscall.SIGWINCH) }
