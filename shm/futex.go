@@ -13,6 +13,9 @@ import (
 // more (its sender died, and the sweeper with it) costs at most one slice.
 const slice = time.Second
 
+// briefSleep is about what Go's monitor thread takes to see a blocked one.
+const briefSleep = 50 * time.Microsecond
+
 // forever is a wait without that bound, for a thread that others look after.
 const forever = time.Duration(-1)
 
@@ -81,6 +84,7 @@ type futexSleeper struct {
 	most   int
 	crowd  crowd
 	closed atomic.Bool
+	brief  atomic.Bool  // the last direct sleep was
 	wakes  atomic.Int64 // system calls made by wake
 }
 
@@ -116,15 +120,29 @@ func (s *futexSleeper) sleep(ctx context.Context, w *word32, v uint32, idle bool
 		return false
 	}
 	if ctx.Done() == nil {
-		runtime.Gosched() // what runs next on this P should not wait for the kernel
-		return k.wait(w, v, slice)
+		return s.wait(k, w, v)
 	}
 	stop := context.AfterFunc(ctx, k.cancel)
-	runtime.Gosched()
-	slept = k.wait(w, v, slice)
+	slept = s.wait(k, w, v)
 	if !stop() {
 		// cancel runs or ran: k must not be reused while it may touch it.
 		k.cancelled = true
+	}
+	return slept
+}
+
+// wait sleeps in the kernel. What else may run here is let through before, since
+// Go takes the processor away from a blocked thread only after a while; but not
+// when the last sleeps were shorter than that: then yielding, which wakes another
+// thread, is most of what a hand-over costs.
+func (s *futexSleeper) wait(k *kernelWait, w *word32, v uint32) (slept bool) {
+	if !s.brief.Load() {
+		runtime.Gosched()
+	}
+	began := time.Now()
+	slept = k.wait(w, v, slice)
+	if brief := time.Since(began) < briefSleep; brief != s.brief.Load() {
+		s.brief.Store(brief)
 	}
 	return slept
 }
