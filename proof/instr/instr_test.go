@@ -19,7 +19,7 @@ import (
 
 const (
 	workers = 2  // children that are stepped at the same time
-	sample  = 30 // kills of each operation, unless all are asked for
+	sample  = 12 // kills of each operation, unless all are asked for
 	again   = 20 // children tried for one instruction until one meets it
 	told    = 5  // violations of an operation that are printed in full
 )
