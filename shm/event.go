@@ -105,6 +105,19 @@ const spinTries = 30
 // called any number of times. Thousands of goroutines may wait at once: beyond
 // a few, they share one thread. Killed while waiting: nothing remains.
 func (e *Event) Wait(ctx context.Context, try func() (bool, error)) error {
+	return e.waitInTurn(ctx, nil, try)
+}
+
+// A turnstile lets one goroutine of a process wait at a time, in the order of
+// arrival: of those who want the same thing and take whatever comes first. The
+// others cost no thread, and a wake-up wakes one of them, not all. Who has had
+// its turn passes it on, served or not, and the next one looks by itself.
+type turnstile chan struct{}
+
+func newTurnstile() turnstile { return make(turnstile, 1) }
+
+// waitInTurn is Wait for callers of whom any may be served first; nil is no turnstile.
+func (e *Event) waitInTurn(ctx context.Context, turn turnstile, try func() (bool, error)) error {
 	// Before the first look: who takes work in a loop is to end when told to, not
 	// when there is no work left.
 	if err := ctx.Err(); err != nil {
@@ -116,34 +129,14 @@ func (e *Event) Wait(ctx context.Context, try func() (bool, error)) error {
 	if done, err := try(); done || err != nil {
 		return err
 	}
-	return e.waitGuarded(ctx, try)
-}
-
-// A turnstile lets one goroutine of a process wait at a time, in the order of
-// arrival: of those who want the same thing and take whatever comes first. The
-// others cost no thread, and a wake-up wakes one of them, not all. Who has had
-// its turn passes it on, served or not, and the next one looks by itself.
-type turnstile chan struct{}
-
-func newTurnstile() turnstile { return make(turnstile, 1) }
-
-// waitInTurn is Wait for callers of whom any may be served first.
-func (e *Event) waitInTurn(ctx context.Context, turn turnstile, try func() (bool, error)) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	if turn != nil {
+		select {
+		case turn <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		defer func() { <-turn }()
 	}
-	if err := e.c.guard(e.c.usable); err != nil {
-		return err
-	}
-	if done, err := try(); done || err != nil {
-		return err
-	}
-	select {
-	case turn <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	defer func() { <-turn }()
 	return e.waitGuarded(ctx, try)
 }
 

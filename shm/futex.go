@@ -107,14 +107,15 @@ func (s *futexSleeper) sleep(ctx context.Context, w *word32, v uint32, idle bool
 		return s.crowd.sleep(ctx, w, v)
 	}
 	k := newKernelWait()
-	defer k.release()
 	place := 0
 	for place < most && !s.direct[place].CompareAndSwap(nil, k) {
 		place++
 	}
 	if place == most {
+		k.release()
 		return s.crowd.sleep(ctx, w, v)
 	}
+	defer k.release()
 	defer s.direct[place].Store(nil)
 	if s.closed.Load() { // close has looked before we were there
 		return false

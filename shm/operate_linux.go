@@ -86,13 +86,10 @@ func (s *Segment) attachForeign() error {
 	return nil
 }
 
-// leaveForeign frees our slot, unless posts are left that found no place in
-// their ring: then it leaves like a process that died, for others to go on.
+// leaveForeign leaves, after some patience with posts that found no place in
+// their ring.
 func (s *Segment) leaveForeign(ctx context.Context) {
-	for tries := 0; len(s.c.backlog) > 0; tries++ {
-		if tries == 1000 || ctx.Err() != nil {
-			return
-		}
+	for tries := 0; s.c.backlogged() && tries < 1000 && ctx.Err() == nil; tries++ {
 		time.Sleep(time.Millisecond)
 		s.c.retryBacklog()
 	}

@@ -45,7 +45,7 @@ func (s *Segment) watch(ctx context.Context) {
 		case <-changed:
 		case <-turn.C:
 			round = true
-			if time.Since(last) > slice-pollForeign {
+			if !foreign || time.Since(last) >= slice {
 				last = time.Now()
 				s.c.sleeper.pulse()
 			}
