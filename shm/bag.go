@@ -129,7 +129,7 @@ func (q *bag) get(match func(r ref) bool) (claim, error) {
 		if q.has(h) {
 			all = append(all, ticket{q.arena.tickets[i].load(ptBagTicket), i, h})
 		} else {
-			q.posted.clear(ptBagBit, i, func() bool { return q.has(header(w.load(ptBagHeader))) })
+			q.forget(i)
 		}
 		return true
 	})
@@ -140,8 +140,7 @@ func (q *bag) get(match func(r ref) bool) (claim, error) {
 			continue
 		}
 		if c, ok := q.claimPosted(t.i, t.h); ok {
-			w := q.arena.head(t.i)
-			q.posted.clear(ptBagBit, t.i, func() bool { return q.has(header(w.load(ptBagHeader))) })
+			q.forget(t.i)
 			return q.delivered(c)
 		}
 	}
@@ -159,13 +158,21 @@ func (q *bag) moveTo(r ref, to *bag) error {
 		return ErrGone
 	}
 	next := h.with(Posted, to.id(), q.arena.c.self).nextTurn()
-	// The bit first: it is a hint, and if we are stopped after the header, others
-	// find the record by it.
-	to.posted.set(ptBagBit, i)
+	to.posted.set(ptBagBit, i) // stays while the header says posted: see forget
 	if !q.has(h) || !w.cas(ptBagMove, uint64(h), uint64(next)) {
 		return ErrStale
 	}
-	q.posted.clear(ptBagBit, i, func() bool { return q.has(header(w.load(ptBagHeader))) })
-	to.publishOrKeep(i, next)
+	to.event.Signal()
 	return nil
+}
+
+// forget clears a bit whose record does not wait here, unless it is posted
+// elsewhere: somebody may be about to move it here, and has set the bit. Whoever
+// stops or dies between that and the header hides nothing; a bit that stays for
+// nothing costs a look until its record is claimed. (A model finds what happens
+// without.)
+func (q *bag) forget(i uint32) {
+	q.posted.clear(ptBagBit, i, func() bool {
+		return header(q.arena.head(i).load(ptBagHeader)).state() == Posted
+	})
 }

@@ -84,24 +84,27 @@ move:
 #else
              :: H==h ->
 #endif
-                  h=HD(POSTED,1-q,me,TURN(h)+1); H=h; bymove=1; after=2; goto clear                    /* bag.move */
+                  h=HD(POSTED,1-q,me,TURN(h)+1); H=h; bymove=1; goto next                              /* bag.move */
 #ifndef M_MOVENOCAS
              :: else -> goto next
 #endif
              fi };
 
-/* bitmap.clear(q) unless the header still says so */
+/* bitmap.clear(q) unless the header says posted, here or in the other bag */
 clear:
     atomic { w=bits[q]; if :: w%2==0 -> goto cleared :: else fi };                           /* bag.bit */
+#ifdef M_KEEPHERE
+    atomic { if :: HAS(q) -> goto cleared :: else fi };
+#else
 #ifndef M_NOKEEP
-    atomic { if :: HAS(q) -> goto cleared :: else fi };                                      /* bag.header */
+    atomic { if :: ST(H)==POSTED -> goto cleared :: else fi };                               /* bag.header */
+#endif
 #endif
     atomic { if :: bits[q]==w -> bits[q]=w-1; goto cleared :: else -> goto clear fi };       /* bag.bit */
 cleared:
     atomic { w=0;
       if :: after==0 -> goto next
-         :: after==1 -> after=0; goto claimed
-         :: else -> after=0; q=1-q fi };
+         :: else -> after=0; goto claimed fi };
 setbit:                             /* bitmap.set(q) */
     atomic { w=bits[q] };                                                                    /* bag.bit */
     atomic { if :: bits[q]==w ->
@@ -116,7 +119,7 @@ setbit:                             /* bitmap.set(q) */
 sweep:
     atomic { h=H; if :: ST(h)==FREE -> goto next :: ST(h)==POSTED -> q=BAG(h); goto sweepbit :: else fi };   /* scan */
     atomic { if :: !dead[OWN(h)] -> goto next :: else fi };                                  /* owner.gone */
-    atomic { if :: H==h -> q=BAG(h); h=HD(POSTED,q,me,TURN(h)+1); H=h; goto setbit           /* sweep.post */
+    atomic { if :: H==h -> q=BAG(h); h=HD(POSTED,q,me,TURN(h)+1); bymove=0; H=h; goto setbit /* sweep.post */
                 :: else -> goto next fi };
 sweepbit:
     atomic { if :: bits[q]%2==0 -> goto setbit :: else -> goto next fi };                    /* sweep.bit */
@@ -130,9 +133,7 @@ active proctype auditor() {
     fin[AUD]=1;
     if :: STALLS==0 && ST(H)==POSTED && crashes==0 -> assert(bits[BAG(H)]%2==1)   /* without a death no sweep is needed */
        :: else fi;
-#ifdef STRICT
-    if :: ST(H)==POSTED && bymove -> assert(bits[BAG(H)]%2==1) :: else fi;        /* a stopped mover hides nothing */
-#endif
+    if :: ST(H)==POSTED && bymove -> assert(bits[BAG(H)]%2==1) :: else fi;        /* a mover, stopped or dead, hides nothing */
 #ifndef M_NOSWEEPBIT
     if :: ST(H)==POSTED -> bits[BAG(H)]=bits[BAG(H)]|1 :: else fi;                /* sweep */
 #endif

@@ -32,6 +32,7 @@ var variants = []variant{
 	{model: "bag", defines: "STALLS=1"},
 	{model: "bag", defines: "CRASHES=0 OPS=3", full: true},
 	{model: "bag", defines: "OPS=3", full: true},
+	{model: "bag", defines: "STALLS=1 M_KEEPHERE"},
 	{model: "bag", defines: "M_NOVERSION"},
 	{model: "bag", defines: "M_BITFIRST"},
 	{model: "bag", defines: "M_NOKEEP"},
