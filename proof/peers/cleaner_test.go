@@ -194,9 +194,12 @@ func TestZombieRefusesRestart(t *testing.T) {
 	eventually(t, "the child is a zombie", func() bool { return state(p.Cmd.Process.Pid) == "Z" })
 	again := &world.World{}
 	eventually(t, "its last thread has ended", func() bool {
-		var err error
-		if s, err = shm.Attach(s.Name(), again, nil); err != nil && !errors.Is(err, shm.ErrFull) {
+		a, err := shm.Attach(s.Name(), again, nil)
+		if err != nil && !errors.Is(err, shm.ErrFull) {
 			t.Fatal(err)
+		}
+		if err == nil {
+			s = a
 		}
 		return err == nil
 	})
