@@ -25,6 +25,8 @@ type Options struct {
 	Unlimited  []netip.Addr   // addresses that are charged nothing; nil is 127.0.0.1 and ::1
 	Blacklist  []int64        // accounts that are never scanned
 	ImageDir   string         // of query images; "" is beside the segment, a temporary folder for a private one
+	Prefault   bool           // map every page at once, see shm.Options
+	HugePages  bool           // the creator's, see shm.Options
 	Logger     *slog.Logger   // deaths, recoveries, retirement; nil is silent
 }
 
@@ -183,7 +185,7 @@ func open(name string, o *Options, get func(*SharedMemory, *shm.Options) (*shm.S
 	if err := m.opt.fill(); err != nil {
 		return nil, err
 	}
-	so := &shm.Options{Dir: m.opt.Dir, Mode: m.opt.Mode, Group: m.opt.Group, Capacity: m.opt.Capacity, Logger: m.opt.Logger}
+	so := m.opt.segment()
 	var err error
 	if m.seg, err = get(m, so); err != nil {
 		return nil, err
@@ -219,6 +221,12 @@ func (o *Options) fill() error {
 		return invalid("requests per address", o.PerAddress, "want 1 to 16")
 	}
 	return nil
+}
+
+// segment is what shm is to know of them.
+func (o *Options) segment() *shm.Options {
+	return &shm.Options{Dir: o.Dir, Mode: o.Mode, Group: o.Group, Capacity: o.Capacity, Prefault: o.Prefault, HugePages: o.HugePages,
+		Logger: o.Logger}
 }
 
 // Tokens is the number of listing tokens.

@@ -11,5 +11,5 @@ func Restore(file, name string, o *Options) (shm.RestoreReport, error) {
 	if o != nil {
 		opt = *o
 	}
-	return shm.Restore(file, name, &tree{}, &shm.Options{Dir: opt.Dir, Mode: opt.Mode, Group: opt.Group, Capacity: opt.Capacity, Logger: opt.Logger})
+	return shm.Restore(file, name, &tree{}, opt.segment())
 }

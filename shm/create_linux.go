@@ -54,7 +54,7 @@ func build(name, path string, l *Layout, opt *Options) (*Segment, error) {
 		return nil, err
 	}
 	size := l.place()
-	f, err := openNameless(opt, size)
+	f, err := openNameless(opt)
 	if err != nil {
 		return nil, err
 	}
@@ -62,10 +62,14 @@ func build(name, path string, l *Layout, opt *Options) (*Segment, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	if err := file.prefault(opt); err != nil {
+	reach(ptCreateMapped)
+	if err = file.allocate(opt); err == nil {
+		err = file.prefault(opt)
+	}
+	if err != nil {
 		return nil, errors.Join(err, file.close())
 	}
-	reach(ptCreateMapped)
+	reach(ptCreateAllocated)
 	s := newSegment(name, path, file, opt)
 	s.c.mem = memory{file.m}
 	s.c.sleeper = newFutexSleeper()
@@ -78,7 +82,7 @@ func build(name, path string, l *Layout, opt *Options) (*Segment, error) {
 	return s, nil
 }
 
-func openNameless(opt *Options, size uint64) (*os.File, error) {
+func openNameless(opt *Options) (*os.File, error) {
 	var fsInfo unix.Statfs_t
 	if err := unix.Statfs(opt.Dir, &fsInfo); err != nil {
 		return nil, &fs.PathError{Op: "create segment in", Path: opt.Dir, Err: err}
@@ -92,13 +96,6 @@ func openNameless(opt *Options, size uint64) (*os.File, error) {
 	}
 	f := os.NewFile(uintptr(fd), opt.Dir)
 	reach(ptCreateOpened)
-	if err := unix.Fallocate(fd, 0, 0, int64(size)); err != nil {
-		if err == unix.ENOSPC || err == unix.EFBIG || err == unix.ENOMEM {
-			err = fmt.Errorf("%w: %d bytes wanted in %s", ErrNoSpace, size, opt.Dir)
-		}
-		return nil, errors.Join(err, f.Close())
-	}
-	reach(ptCreateAllocated)
 	if opt.Group != 0 {
 		err = unix.Fchown(fd, -1, opt.Group)
 	}

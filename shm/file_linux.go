@@ -90,6 +90,28 @@ func mapFile(f *os.File, size uint64, prot int) (*segmentFile, error) {
 	return &segmentFile{f, m, st.Ino, st.Dev}, nil
 }
 
+// allocate gives the file all its pages, so that touching one never fails. Huge
+// ones must come first and by touching them, since fallocate knows of no advice;
+// what they leave out, because there are none or no room, fallocate sees.
+func (s *segmentFile) allocate(o *Options) error {
+	size := int64(len(s.m))
+	if o.HugePages {
+		if err := unix.Ftruncate(int(s.f.Fd()), size); err != nil {
+			return fmt.Errorf("shm: size of a new segment in %s: %w", o.Dir, err)
+		}
+		_ = unix.Madvise(s.m, unix.MADV_HUGEPAGE)
+		_ = unix.Madvise(s.m, unix.MADV_POPULATE_WRITE)
+	}
+	switch err := unix.Fallocate(int(s.f.Fd()), 0, 0, size); err {
+	case nil:
+		return nil
+	case unix.ENOSPC, unix.EFBIG, unix.ENOMEM:
+		return fmt.Errorf("%w: %d bytes wanted in %s", ErrNoSpace, size, o.Dir)
+	default:
+		return fmt.Errorf("shm: memory of a new segment in %s: %w", o.Dir, err)
+	}
+}
+
 // prefault maps every page for writing, which changes nothing in it. A kernel
 // that cannot leaves the faults to the first touches.
 func (s *segmentFile) prefault(o *Options) error {

@@ -26,7 +26,12 @@ type Options struct {
 	Group    int            // with Mode 0660: the file's group; 0 leaves the process's own
 	Capacity map[string]int // of objects by name, and "processes"; the creator's, ignored at attach
 	Prefault bool           // map every page at once (Linux 5.14): Create and Attach take longer, first touches fault no more
-	Logger   *slog.Logger   // joins, deaths, sweeps, retirement; nil is silent
+	// HugePages asks for pages of 2 MiB, for a segment of 100 MiB and more: the
+	// creator's. It needs Linux 5.14 and a tmpfs that is mounted with huge=advise;
+	// with huge=always or within_size they come without asking, and with huge=never,
+	// as /dev/shm usually is, not at all.
+	HugePages bool
+	Logger    *slog.Logger // joins, deaths, sweeps, retirement; nil is silent
 }
 
 func (o *Options) filled() Options {

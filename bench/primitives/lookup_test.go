@@ -46,14 +46,12 @@ func BenchmarkLookup(b *testing.B) {
 			if t == nil {
 				t = filled(b, n)
 			}
-			var chain uint64
-			at := uint64(0)
+			var chain, at uint64
+			var err error
 			for sub.Loop() {
-				r, ok, err := t.Index.Lookup(keyOf(uint64(order[(at+chain)&(1<<20-1)])))
-				if err != nil || !ok {
-					sub.Fatal(ok, err)
+				if chain, err = t.lookup(order, at, chain); err != nil {
+					sub.Fatal(err)
 				}
-				chain = r.Uint64() >> 63 // 0, and the processor cannot know
 				at++
 			}
 		})
@@ -76,17 +74,31 @@ func filled(b *testing.B, n int) *table {
 	}
 	must(b, err)
 	b.Cleanup(func() { _ = s.Close() })
+	must(b, t.fill(n))
+	return &t
+}
+
+func (t *table) fill(n int) error {
 	for i := range n {
 		c, err := t.Rows.TryNew()
-		must(b, err)
+		if err != nil {
+			return err
+		}
 		c.Record().Key = keyOf(uint64(i))
-		_, ok, err := t.Index.Insert(c, nil)
-		must(b, err)
-		if !ok {
-			b.Fatal("the key is there already")
+		if _, ok, err := t.Index.Insert(c, nil); err != nil || !ok {
+			return fmt.Errorf("insert key %d: %v, %w", i, ok, err)
 		}
 	}
-	return &t
+	return nil
+}
+
+// lookup looks up the key whose turn it is; the next one depends on what it returns.
+func (t *table) lookup(order []uint32, at, chain uint64) (uint64, error) {
+	r, ok, err := t.Index.Lookup(keyOf(uint64(order[(at+chain)&(1<<20-1)])))
+	if err != nil || !ok {
+		return 0, fmt.Errorf("lookup: %v, %w", ok, err)
+	}
+	return r.Uint64() >> 63, nil // 0, and the processor cannot know
 }
 
 const (

@@ -69,6 +69,7 @@ func plots(r *results, dir string) error {
 		{"growth-lookup", "Lookup, by requests in memory", "Growth/", "op=lookup", "requests", "mode"},
 		{"growth-launch", "Launch, by requests in memory", "Growth/", "op=launch", "requests", "mode"},
 		{"scale-lookup", "Lookup, by processes attached", "Scale/", "op=lookup", "processes", "mode"},
+		{"scale-putget", "Put and get of a tweet, by processes attached", "Scale/", "op=putget", "processes", "mode"},
 	} {
 		if err := curves(filepath.Join(dir, p.file+".svg"), p.title, p.x, r.curves(p.prefix, p.where, p.x, p.by)); err != nil {
 			return err

@@ -23,7 +23,12 @@ var targets = []target{
 	{"1 producer, 1 consumer, single: ring / rte_ring", "Throughput/kind=ring/producers=1/consumers=1/batch=1", "Throughput/kind=rte_ring/producers=1/consumers=1/batch=1", "transfers/s", 1, true},
 	{"put and get: ring / Vyukov, processor time", "PutGet/kind=ring", "PutGet/kind=vyukov", "cpu-ns/op", 2.5, false},
 	{"lookup among 10^6: index / array, as many cold lines", "Lookup/kind=index/records=1000000", "Lookup/kind=array/records=1000000", "ns/op", 1.5, false},
-	{"attach to 1 GiB and close, ns", "Attach/size=1GiB", "", "ns/op", 1e6, false},
+	{"attach to 1 GiB, ns", "Attach/size=1GiB", "", "attach-ns", 1e6, false},
+	{"launch and end, net/rpc / shared memory", "Call/op=launch/mode=netrpc-unix", "Call/op=launch/mode=shm", "ns/op", 100, true},
+	{"launch and end, gRPC / shared memory", "Call/op=launch/mode=grpc-unix", "Call/op=launch/mode=shm", "ns/op", 150, true},
+	{"launch and end, Pyro5 / shared memory", "Call/op=launch/mode=pyro5", "Call/op=launch/mode=shm", "ns/op", 3000, true},
+	{"ten idle processes, wake-ups a second", "Idle/mode=shm", "", "switches/s", 50, false},
+	{"ten idle processes, us of processor a second", "Idle/mode=shm", "", "cpu-us/s", 1e4, false},
 }
 
 // ratio is a median of the rounds, and the middle half of them.
@@ -123,7 +128,7 @@ func (r *results) print(w io.Writer) {
 	_ = t.Flush()
 	fmt.Fprintf(t, "\nBENCHMARK\tUNIT\tMEDIAN\tMIDDLE HALF\tROUNDS\n")
 	for _, name := range r.names {
-		for _, unit := range []string{"ns/op", "cpu-ns/op", "p50-ns", "p99-ns", "transfers/s", "requests/s", "cpu-us/s", "pss-kB/process"} {
+		for _, unit := range []string{"ns/op", "cpu-ns/op", "p50-ns", "p99-ns", "transfers/s", "attach-ns", "first-ns/record", "requests/s", "cpu-us/s", "switches/s", "pss-kB/process"} {
 			if v := r.sample(name, unit); len(v) > 0 {
 				fmt.Fprintf(t, "%s\t%s\t%.5g\t%.5g to %.5g\t%d\n", name, unit, median(v), quantile(v, 0.25), quantile(v, 0.75), len(v))
 			}
