@@ -209,7 +209,7 @@ func wanted(err, again error) (bool, error) {
 	switch {
 	case err == nil:
 		return true, nil
-	case isErr(err, again):
+	case err == again || isErr(err, again): // the first is the usual case, and faster
 		return false, nil
 	}
 	return false, err

@@ -3,6 +3,7 @@ package shm
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 )
 
 // An Event lets goroutines of all processes wait until something they look for
@@ -24,10 +25,11 @@ import (
 // Its zero value is ready for Define. Source: event counts of Reed and Kanodia;
 // the futex form is the usual one.
 type Event struct {
-	obj Object
-	c   *core
-	w   *word32
-	id  int // place in the core's list; published while a goroutine waits
+	obj  Object
+	c    *core
+	w    *word32
+	id   int           // place in the core's list; published while a goroutine waits
+	luck *atomic.Int32 // of those who spin in this process
 }
 
 // Define adds the event to a layout. It takes 128 bytes of the segment.
@@ -44,7 +46,7 @@ func (e *Event) bind(c *core) error {
 }
 
 func (e *Event) attach(c *core, off uint64) {
-	e.c, e.w, e.id = c, c.mem.word32(off), len(c.events)
+	e.c, e.w, e.id, e.luck = c, c.mem.word32(off), len(c.events), new(atomic.Int32)
 	c.events = append(c.events, e)
 }
 
@@ -58,14 +60,22 @@ func (e *Event) Signal() {
 }
 
 func (e *Event) signal() {
+	if bump(e.w) {
+		e.c.sleeper.wake(e.w)
+	}
+}
+
+// bump moves the word of an event on if somebody has announced that he may sleep.
+// If nobody has, whoever is about to sleep has announced before, and the word has
+// moved on since.
+func bump(w *word32) bool {
 	for {
-		v := e.w.load(ptEventRead)
+		v := w.load(ptEventRead)
 		if v&1 == 0 {
-			return
+			return false
 		}
-		if e.w.cas(ptEventBump, v, (v+2)&^1) {
-			e.c.sleeper.wake(e.w)
-			return
+		if w.cas(ptEventBump, v, (v+2)&^1) {
+			return true
 		}
 	}
 }
@@ -95,8 +105,31 @@ func (e *Event) announce() uint32 {
 }
 
 // spinTries is how often Wait looks before it announces itself. A look is tens
-// of nanoseconds, a sleep and its wake-up several microseconds.
-const spinTries = 30
+// of nanoseconds, a sleep and its wake-up several microseconds. Who has spun in
+// vain, because what he waits for takes longer or needs this very processor, does
+// without the next spinRests times.
+const (
+	spinTries = 30
+	spinRests = 15
+	spinLuck  = 4 // so many failures are forgiven after a success
+)
+
+// spin looks again and again, if it may pay.
+func (e *Event) spin(try func() (bool, error)) (done bool, err error) {
+	if runtime.NumCPU() == 1 || e.luck.Load() < 0 && e.luck.Add(1) < 0 {
+		return false, nil
+	}
+	for range spinTries {
+		if done, err = try(); done || err != nil {
+			e.luck.Store(spinLuck)
+			return done, err
+		}
+	}
+	if e.luck.Add(-1) < 0 {
+		e.luck.Store(-spinRests)
+	}
+	return false, nil
+}
 
 // Wait calls try until it returns true or an error, and sleeps in between. It
 // returns try's error, the context's, ErrStopped or ErrRetired when the segment
@@ -116,6 +149,22 @@ type turnstile chan struct{}
 
 func newTurnstile() turnstile { return make(turnstile, 1) }
 
+func (t turnstile) enter(ctx context.Context) error {
+	select { // without a choice it is much faster
+	case t <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t turnstile) leave() { <-t }
+
 // waitInTurn is Wait for callers of whom any may be served first; nil is no turnstile.
 func (e *Event) waitInTurn(ctx context.Context, turn turnstile, try func() (bool, error)) error {
 	// Before the first look: who takes work in a loop is to end when told to, not
@@ -130,12 +179,10 @@ func (e *Event) waitInTurn(ctx context.Context, turn turnstile, try func() (bool
 		return err
 	}
 	if turn != nil {
-		select {
-		case turn <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := turn.enter(ctx); err != nil {
+			return err
 		}
-		defer func() { <-turn }()
+		defer turn.leave()
 	}
 	return e.waitGuarded(ctx, try)
 }
@@ -145,24 +192,28 @@ func (e *Event) waitGuarded(ctx context.Context, try func() (bool, error)) error
 	return e.c.guard(func() error { return e.waitSlow(ctx, e != &e.c.members, try) })
 }
 
-func (e *Event) waitSlow(ctx context.Context, publish bool, try func() (bool, error)) error {
+func (e *Event) waitSlow(ctx context.Context, publish bool, try func() (bool, error)) (err error) {
 	e.c.inside.Add(1)
 	defer e.c.inside.Add(-1)
-	spin := runtime.NumCPU() > 1
 	idle := !publish // housekeeping is in no hurry
+	slept, done := false, false
 	for {
-		if err := ctx.Err(); err != nil {
+		if err = ctx.Err(); err != nil {
 			return err
 		}
-		if err := e.c.usable(); err != nil {
+		if err = e.c.usable(); err != nil {
 			return err
 		}
-		for i := 0; spin && i < spinTries; i++ {
-			if done, err := try(); done || err != nil {
-				return err
-			}
+		// Before announcing anything: who finds what he was woken for leaves no bit
+		// behind, which would cost the next signal a system call.
+		if slept {
+			done, err = try()
+		} else {
+			done, err = e.spin(try) // the caller has just looked once
 		}
-		spin = false // a waiter that was woken for nothing goes back to sleep
+		if done || err != nil {
+			return err
+		}
 		v := e.announce()
 		if err := e.c.usable(); err != nil { // looked at after announcing, as try is
 			return err
@@ -173,7 +224,7 @@ func (e *Event) waitSlow(ctx context.Context, publish bool, try func() (bool, er
 		if publish { // housekeeping is no news
 			e.c.publishWait(e.id)
 		}
-		idle = e.c.sleeper.sleep(ctx, e.w, v, idle) || !publish
+		idle, slept = e.c.sleeper.sleep(ctx, e.w, v, idle) || !publish, true
 		if publish {
 			e.c.publishWait(-1)
 		}

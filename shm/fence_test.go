@@ -169,7 +169,7 @@ func TestFence_Words(t *testing.T) {
 	mayRead := map[string][]string{ // words that were copied out, or are hidden from the race detector
 		"copy_race.go": {"copyWords"}, "claim.go": {"Plain"}, "blob.go": {"Append"},
 		// The kernel wants the address of a futex word, not its value.
-		"futex_linux_unsafe.go": {"set", "waitPlain", "futexWakeAll"},
+		"futex_linux_unsafe.go": {"wait", "futexWait", "futexWakeOwn", "futexWakeAll"},
 	}
 	for _, without := range [][]string{{"word_crashpoint.go", "crash.go", "copy_race.go"}, {"word.go", "copy.go"}} {
 		set, files, info := sources(t, without...)

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"unsafe"
@@ -56,6 +57,26 @@ func pin(cpu int) (unpin func()) {
 		_ = unix.SchedSetaffinity(0, &before)
 		runtime.UnlockOSThread()
 	}
+}
+
+// pinAll keeps all threads of the process on one processor, also those to come;
+// GOMAXPROCS stays. A negative one means any.
+func pinAll(cpu int) (unpin func()) {
+	var before, one unix.CPUSet
+	if cpu < 0 || unix.SchedGetaffinity(0, &before) != nil {
+		return func() {}
+	}
+	one.Set(cpu)
+	set := func(to *unix.CPUSet) {
+		tasks, _ := filepath.Glob("/proc/self/task/*")
+		for _, task := range tasks {
+			if tid, err := strconv.Atoi(filepath.Base(task)); err == nil {
+				_ = unix.SchedSetaffinity(tid, to)
+			}
+		}
+	}
+	set(&one)
+	return func() { set(&before) }
 }
 
 // yield lets another process have this processor.

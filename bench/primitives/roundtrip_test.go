@@ -18,13 +18,17 @@ import (
 )
 
 func init() {
-	// ring NAME WAY: send back everything that comes, polling or blocked.
+	// ring NAME WAY CPU: send back everything that comes, polling or blocked.
 	shmtest.Register("ring", func(args []string) {
 		var w wire
 		s, err := shm.Attach(args[0], &w, nil)
 		check(err)
+		cpu, err := strconv.Atoi(args[2])
+		check(err)
 		if args[1] == "polling" {
-			pin(1)
+			pin(cpu)
+		} else {
+			pinAll(cpu)
 		}
 		for {
 			c, err := get(&w.There, args[1] == "blocked")
@@ -135,14 +139,16 @@ func spread(b *testing.B, p50, p90, p99, p999 float64) {
 }
 
 // ring is a record that goes to another process and back, through two rings.
-func ring(b *testing.B, way string) {
+func ring(b *testing.B, way string, cpus [2]int) {
 	var w wire
 	s := shmtest.New(b, &w, nil)
-	shmtest.Child(b, "ring", s.Name(), way)
+	shmtest.Child(b, "ring", s.Name(), way, strconv.Itoa(cpus[1]))
 	c, err := w.Cells.TryNew()
 	must(b, err)
 	if way == "polling" {
-		defer pin(0)()
+		defer pin(cpus[0])()
+	} else {
+		defer pinAll(cpus[0])()
 	}
 	trips(b, func() (err error) {
 		if err = w.There.TryPut(c); err == nil {
@@ -173,6 +179,8 @@ func bytes(b *testing.B, to io.Writer, from io.Reader) {
 //	ring-blocking  both sleep in Get
 //	unix, pipe     8 bytes through the kernel
 //	shmipc, go-ipc other Go libraries, blocked: 8 bytes through shared memory
+//	place=same     both processes on one processor; apart: each on its own; without: as
+//	               the kernel likes, which often decides more than anything else
 //	load=2         a process on each of two processors computes all the time
 func BenchmarkRoundTrip(b *testing.B) {
 	b.Run("kind=cacheline", func(b *testing.B) {
@@ -189,22 +197,37 @@ func BenchmarkRoundTrip(b *testing.B) {
 			return nil
 		})
 	})
-	b.Run("kind=ring", func(b *testing.B) { ring(b, "polling") })
+	b.Run("kind=ring", func(b *testing.B) { ring(b, "polling", [2]int{0, 1}) })
 
 	futex := program(b, "futex", "", "gcc libc6-dev")
-	futexC := func(b *testing.B) { // as the program is asked, an op of the loop is a run
-		var runs [5][]float64
-		for b.Loop() {
-			for i, v := range futex(b, 2000, 2000) {
-				runs[i] = append(runs[i], v)
+	asleep := map[string]func(b *testing.B, cpus [2]int){
+		"kind=futex-c": func(b *testing.B, cpus [2]int) { // as the program is asked, an op of the loop is a run
+			var runs [5][]float64
+			for b.Loop() {
+				for i, v := range futex(b, 2000, 2000, cpus[0], cpus[1]) {
+					runs[i] = append(runs[i], v)
+				}
+			}
+			b.ReportMetric(median(runs[0]), "ns/op")
+			spread(b, median(runs[1]), median(runs[2]), median(runs[3]), median(runs[4]))
+		},
+		"kind=ring-blocking": func(b *testing.B, cpus [2]int) { ring(b, "blocked", cpus) },
+	}
+	for _, load := range []string{"", "/load=2"} {
+		for _, place := range []struct {
+			name string
+			cpus [2]int
+		}{{"", [2]int{-1, -1}}, {"/place=same", [2]int{0, 0}}, {"/place=apart", [2]int{0, 1}}} {
+			for _, kind := range []string{"kind=futex-c", "kind=ring-blocking"} {
+				b.Run(kind+place.name+load, func(b *testing.B) {
+					for cpu := 0; load != "" && cpu < 2; cpu++ {
+						shmtest.Child(b, "busy", strconv.Itoa(cpu))
+					}
+					asleep[kind](b, place.cpus)
+				})
 			}
 		}
-		b.ReportMetric(median(runs[0]), "ns/op")
-		spread(b, median(runs[1]), median(runs[2]), median(runs[3]), median(runs[4]))
 	}
-	blocking := func(b *testing.B) { ring(b, "blocked") }
-	b.Run("kind=futex-c", futexC)
-	b.Run("kind=ring-blocking", blocking)
 	b.Run("kind=unix", func(b *testing.B) {
 		path := place(b)
 		l, err := net.Listen("unix", path)
@@ -232,14 +255,4 @@ func BenchmarkRoundTrip(b *testing.B) {
 	})
 	b.Run("kind=shmipc", func(b *testing.B) { shmipcPair(b).trips(b) })
 	b.Run("kind=go-ipc", func(b *testing.B) { goIPCPair(b).trips(b) })
-	loaded := func(run func(*testing.B)) func(*testing.B) {
-		return func(b *testing.B) {
-			for _, cpu := range []string{"0", "1"} {
-				shmtest.Child(b, "busy", cpu)
-			}
-			run(b)
-		}
-	}
-	b.Run("kind=futex-c/load=2", loaded(futexC))
-	b.Run("kind=ring-blocking/load=2", loaded(blocking))
 }
