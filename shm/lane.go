@@ -26,22 +26,12 @@ func (q *lane) prepare(i uint32) {
 }
 
 // publish makes a posted record findable: nil, errRingFull, or ErrCorrupt.
-func (q *lane) publish(at *cursor, i uint32, h header) error {
+func (q *lane) publish(i uint32, h header) error {
 	if q.bag != nil {
 		q.bag.posted.set(ptBagBit, i)
 		return nil
 	}
-	return q.ring.publish(at, i, h)
-}
-
-// publishOne is publish for a call that publishes no other record.
-func (q *lane) publishOne(i uint32, h header) error {
-	at := cursor{}
-	err := q.publish(&at, i, h)
-	if q.ring != nil {
-		q.ring.leaveTail(&at)
-	}
-	return err
+	return q.ring.publish(i, h)
 }
 
 // A Queue is a Ring or a Bag of records of type T.
@@ -89,20 +79,6 @@ func (q *lane) has(h header) bool { return h.state() == Posted && h.queue() == q
 // A full ring takes the post back, and the claim is what it was: the turn in
 // between was never in a slot.
 func (q *lane) post(c claim) error {
-	at := cursor{}
-	err := q.hand(&at, c)
-	if q.ring != nil {
-		q.ring.leaveTail(&at)
-	}
-	if err == nil {
-		q.event.Signal()
-	}
-	return err
-}
-
-// hand is post without its end: the tail of a ring may lag by it, and nobody is
-// woken yet.
-func (q *lane) hand(at *cursor, c claim) error {
 	a := q.arena
 	switch {
 	case c.a != a:
@@ -123,12 +99,13 @@ func (q *lane) hand(at *cursor, c claim) error {
 	if !w.cas(ptPost, uint64(c.h), uint64(h)) {
 		return ErrStale
 	}
-	if err := q.publish(at, c.i, h); err != nil {
+	if err := q.publish(c.i, h); err != nil {
 		if w.cas(ptPostUndo, uint64(h), uint64(c.h)) {
 			return err
 		}
-		// Somebody has taken it meanwhile: it was delivered.
+		return nil // somebody has taken it meanwhile: it was delivered
 	}
+	q.event.Signal()
 	return nil
 }
 
@@ -143,7 +120,7 @@ func (q *lane) postOrKeep(c claim, h header) error {
 }
 
 func (q *lane) publishOrKeep(i uint32, h header) {
-	if q.publishOne(i, h) != nil {
+	if q.publish(i, h) != nil {
 		c := q.arena.c
 		c.mu.Lock()
 		c.backlog = append(c.backlog, post{q, i, h})

@@ -30,7 +30,7 @@ func (x *restorer) queues(m *move) error {
 			default:
 				to.prepare(j)
 			}
-			if err := to.publishOne(j, header(m.to.head(j).load(ptAttachRead))); err != nil {
+			if err := to.publish(j, header(m.to.head(j).load(ptAttachRead))); err != nil {
 				return fmt.Errorf("queue %s: %w", to.obj.Name, err)
 			}
 		}

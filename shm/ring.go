@@ -51,43 +51,36 @@ func (r *Ring[T]) Put(ctx context.Context, c Claim[T]) error {
 }
 
 // TryPutAll posts the records in order, stops at the first error, and returns
-// how many it posted. Each is a post of its own: others may put in between, and
-// whoever is killed in here has posted some. It costs less than as many TryPut:
-// the tail is moved and the sleepers are woken once for many.
+// how many it posted. Each is a post of its own: others may put in between, and who
+// is killed in here has posted some.
 func (r *Ring[T]) TryPutAll(cs []Claim[T]) (n int, err error) {
-	if len(cs) == 0 {
-		return 0, nil
-	}
-	at := cursor{}
-	for n < len(cs) && err == nil {
-		if err = r.q.hand(&at, cs[n].c); err == nil {
-			n++
+	for _, c := range cs {
+		if err := r.TryPut(c); err != nil {
+			return n, err
 		}
+		n++
 	}
-	r.q.leaveTail(&at)
-	r.q.event.Signal()
-	return n, err
+	return n, nil
 }
 
 // TryGet claims the oldest record, or returns ErrEmpty. It does not block.
 func (r *Ring[T]) TryGet() (Claim[T], error) {
-	at := cursor{}
-	c, err := r.q.get(&at)
-	r.q.leaveHead(&at)
+	c, err := r.q.get()
 	return Claim[T]{c}, err
 }
 
 // TryGetAll claims up to len(dst) records and returns how many, with ErrEmpty when
 // there were no more. Each is a claim of its own, as with TryPutAll.
 func (r *Ring[T]) TryGetAll(dst []Claim[T]) (n int, err error) {
-	at := cursor{}
-	for n < len(dst) && err == nil {
-		if dst[n].c, err = r.q.get(&at); err == nil {
-			n++
+	for n < len(dst) {
+		c, err := r.TryGet()
+		if err != nil {
+			return n, err
 		}
+		dst[n] = c
+		n++
 	}
-	r.q.leaveHead(&at)
-	return n, err
+	return n, nil
 }
 
 // Get is TryGet that waits for a record.
@@ -180,7 +173,7 @@ func (q *ring) waiting(s uint64) (h header, ok bool, err error) {
 	if i >= q.arena.n {
 		return 0, false, q.corrupt("record in a slot", uint64(i), uint64(q.arena.n))
 	}
-	h = header(q.arena.head(i).load(ptRingHeader)) // pairs with the CAS in lane.hand
+	h = header(q.arena.head(i).load(ptRingHeader)) // pairs with the CAS in lane.post
 	return h, q.has(h) && h.turn() == slotTurn(s), nil
 }
 
@@ -194,6 +187,126 @@ func unfilled(s, lap uint64) bool {
 }
 
 func filled(s, lap uint64) bool { return slotLap(s) == lap && slotIndex1(s) != 0 }
+
+// publish puts a posted record into the first position that is not filled. The
+// one CAS on the slot is the enqueue; moving the tail after it is help that
+// anybody gives. Killed before the CAS: the record is in no slot, its poster is
+// dead: the sweep publishes it. After it: tail lags by one, the next call moves it.
+//
+// The tail is at or before the first unfilled position, and only filled ones are
+// passed over, so an unfilled one is the first. The CAS fails if it was filled
+// meanwhile.
+func (q *ring) publish(i uint32, h header) error {
+	for range retryBudget {
+		t := q.tail.load(ptRingTail)
+		w := q.slot(t)
+		s := w.load(ptRingSlot)
+		lap := q.lap(t)
+		switch {
+		case unfilled(s, lap):
+			if !q.passed(t) {
+				if _, waits, err := q.waiting(s); err != nil {
+					return err
+				} else if waits { // it cannot be filled before that record is claimed
+					return errRingFull
+				}
+				q.raiseHead(t)
+			}
+			if w.cas(ptRingFill, s, slotOf(lap, h.turn(), i+1)) { // pairs with the slot load in get
+				q.tail.cas(ptRingTailMove, t, t+1)
+				return nil
+			}
+		case filled(s, lap):
+			q.tail.cas(ptRingTailMove, t, t+1) // the tail lags
+		default:
+			if q.tail.load(ptRingTail) == t && w.load(ptRingSlot) == s {
+				return q.corrupt("lap of a slot at the tail", slotLap(s), lap)
+			}
+		}
+	}
+	return q.corrupt("retries of a put", retryBudget, retryBudget)
+}
+
+// passed tells whether the head has passed the position that shares a slot with
+// t, a lap before it. Once known for the slots of a lap, the consumers' line is
+// not read again for them.
+func (q *ring) passed(t uint64) bool {
+	n := uint64(len(q.slots))
+	if q.headSeen.Load()+n > t {
+		return true
+	}
+	at := q.head_.load(ptRingHead)
+	q.headSeen.Store(at)
+	return at+n > t
+}
+
+// raiseHead moves the head past the position that shares a slot with t, whose
+// record was claimed: so were those of all earlier ones. Whoever claimed it may
+// have been killed before he moved the head, and without this the head would be
+// left a lap behind for good.
+func (q *ring) raiseHead(t uint64) {
+	n := uint64(len(q.slots))
+	for {
+		at := q.head_.load(ptRingHead)
+		if at+n > t || q.head_.cas(ptRingHeadMove, at, t-n+1) {
+			return
+		}
+	}
+}
+
+// get claims the record at the head. The decision is the CAS on its header;
+// moving the head after it is help that anybody gives. Killed between: the record
+// is owned by a dead process, which the sweep returns, and the next call moves
+// the head.
+//
+// The head is at or before the first record that waits, and at or before the first
+// unfilled position; so when that is what it points to, nothing waits.
+func (q *ring) get() (claim, error) {
+	if q.arena.c.closed.Load() {
+		return claim{}, ErrClosed
+	}
+	for range retryBudget + len(q.slots) { // it may have to pass the slots of records that were taken
+		at := q.head_.load(ptRingHead)
+		w := q.slot(at)
+		s := w.load(ptRingSlot) // pairs with the CAS on the slot in publish
+		lap := q.lap(at)
+		switch {
+		case unfilled(s, lap):
+			return claim{}, ErrEmpty
+		case filled(s, lap):
+			i := slotIndex1(s) - 1
+			if i >= q.arena.n {
+				return claim{}, q.corrupt("record in a slot", uint64(i), uint64(q.arena.n))
+			}
+			h := header(q.arena.head(i).load(ptRingHeader)) // pairs with the CAS in lane.post
+			if q.has(h) && h.turn() == slotTurn(s) {
+				if c, won := q.claimPosted(i, h); won {
+					q.head_.cas(ptRingHeadMove, at, at+1)
+					q.claimed(at)
+					return q.delivered(c)
+				}
+			}
+			q.head_.cas(ptRingHeadMove, at, at+1)
+			q.arena.room.Signal() // past a slot whose record was taken: a Put may wait for it
+		default:
+			if q.head_.load(ptRingHead) == at && w.load(ptRingSlot) == s {
+				return claim{}, q.corrupt("lap of a slot at the head", slotLap(s), lap)
+			}
+		}
+	}
+	return claim{}, q.corrupt("retries of a get", retryBudget, retryBudget)
+}
+
+// claimed wakes a Put that found the ring full because of the record at that
+// position. Who finds so has loaded the tail a lap ahead of it, so before the tail
+// is there nobody has; and the producers' line is read only when somebody waits
+// for room of any kind.
+func (q *ring) claimed(at uint64) {
+	room := &q.arena.room
+	if room.w.load(ptEventRead)&1 != 0 && q.tail.load(ptRingTail) >= at+uint64(len(q.slots)) {
+		room.signal()
+	}
+}
 
 // ahead tells whether what slot number p holds was written at or after the head,
 // as it was loaded before; the others are left over from records long claimed.
