@@ -30,7 +30,7 @@ const yieldEvery = 4 * time.Millisecond
 // be a fifth of what a hand-over costs. The pulse ends it once a slice; who cancels
 // it bumps the word, as a signal does, so that it ends also when it had not begun.
 type futexSleeper struct {
-	direct [mostPlain]atomic.Pointer[word32] // the words they sleep on
+	direct [mostPlain]place
 	most   int
 	crowd  crowd
 	closed atomic.Bool
@@ -59,21 +59,65 @@ func (s *futexSleeper) sleep(ctx context.Context, w *word32, v uint32, idle bool
 	if idle {
 		return s.crowd.sleep(ctx, w, v)
 	}
-	place := 0
-	for place < most && !s.direct[place].CompareAndSwap(nil, w) {
-		place++
-	}
-	if place == most {
+	p := s.take(w, most)
+	if p == nil {
 		return s.crowd.sleep(ctx, w, v)
 	}
-	defer s.direct[place].Store(nil)
-	if s.closed.Load() { // close has looked before we were there
+	defer p.leave(s)
+	p.wakeAtEnd(ctx, s)
+	if s.closed.Load() || ctx.Err() != nil { // they have looked before we were there
 		return false
 	}
-	if ctx.Done() != nil {
-		defer context.AfterFunc(ctx, func() { s.cancel(w) })()
-	}
 	return s.wait(w, v)
+}
+
+func (s *futexSleeper) take(w *word32, most int) *place {
+	for i := range most {
+		if p := &s.direct[i]; p.w.CompareAndSwap(nil, w) {
+			return p
+		}
+	}
+	return nil
+}
+
+// A place is for one direct sleeper. The context of the last one stays registered,
+// because it is mostly that of the next one too, a worker's loop: to register costs
+// more than all else here.
+type place struct {
+	w    atomic.Pointer[word32] // slept on; nil: nobody is there
+	done <-chan struct{}        // of the context
+	stop func() bool            // takes its registration back
+}
+
+var nobodysWord word32 // on a place that is closed
+
+// wakeAtEnd has the sleeper woken when its context ends. Who is there alone calls it.
+func (p *place) wakeAtEnd(ctx context.Context, s *futexSleeper) {
+	if ctx.Done() == p.done {
+		return
+	}
+	p.forget()
+	if p.done = ctx.Done(); p.done != nil {
+		p.stop = context.AfterFunc(ctx, func() {
+			if w := p.w.Load(); w != nil { // it may be somebody else's by now, who looks once for nothing
+				s.cancel(w)
+			}
+		})
+	}
+}
+
+func (p *place) forget() {
+	if p.stop != nil {
+		p.stop()
+	}
+	p.done, p.stop = nil, nil
+}
+
+func (p *place) leave(s *futexSleeper) {
+	if s.closed.Load() {
+		p.forget()
+	}
+	p.w.Store(nil)
 }
 
 // wait sleeps in the kernel. What else may run here is let through before, since
@@ -119,7 +163,7 @@ func (s *futexSleeper) pulse() {
 	s.woken.Add(1)
 	gone := false
 	for i := range s.direct {
-		if w := s.direct[i].Load(); w != nil {
+		if w := s.direct[i].w.Load(); w != nil {
 			gone = futexWakeOwn(w) || gone
 		}
 	}
@@ -145,7 +189,9 @@ func interruptThreads() {
 func (s *futexSleeper) close() {
 	s.closed.Store(true)
 	for i := range s.direct {
-		if w := s.direct[i].Load(); w != nil {
+		if p := &s.direct[i]; p.w.CompareAndSwap(nil, &nobodysWord) {
+			p.forget()
+		} else if w := p.w.Load(); w != nil {
 			s.cancel(w)
 		}
 	}

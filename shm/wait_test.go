@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/aotf/sharedmem/shm"
 	"github.com/aotf/sharedmem/shm/shmtest"
 )
@@ -73,6 +75,14 @@ func TestWait_WakesOnlySleepers(t *testing.T) {
 			must(t, c.Free())
 		}
 	})
+}
+
+// allSlots leaves no permit to those who are to wait for one.
+func allSlots(t *testing.T, f *farm) {
+	for range 3 {
+		_, err := f.Slots.TryAcquire()
+		must(t, err)
+	}
 }
 
 func waitsFor(s *shm.Segment, object string) bool {
@@ -192,6 +202,76 @@ func TestWait_Cancel(t *testing.T) {
 	})
 }
 
+// A worker waits with one context again and again: its end is seen by the sleep
+// that is under way then, and by no sleep with another context.
+func TestWait_CancelAfterMany(t *testing.T) {
+	withAndWithoutWaitV(t, func(t *testing.T) {
+		f := &farm{}
+		s := shmtest.New(t, f, nil)
+		for range 20 {
+			ctx, cancel := context.WithCancel(t.Context())
+			got := make(chan error)
+			go func() {
+				for {
+					c, err := f.Todo.Get(ctx)
+					if err == nil {
+						err = c.Free()
+					}
+					got <- err
+					if err != nil {
+						return
+					}
+				}
+			}()
+			for range 5 {
+				eventually(t, "the worker sleeps", func() bool { return waitsFor(s, "todo") })
+				must(t, f.Todo.TryPut(newJob(t, f, "", 1)))
+				must(t, <-got)
+			}
+			eventually(t, "the worker sleeps", func() bool { return waitsFor(s, "todo") })
+			cancel()
+			if err := <-got; !errors.Is(err, context.Canceled) {
+				t.Fatal(err)
+			}
+			other := make(chan error)
+			go func() {
+				c, err := f.Todo.Get(t.Context())
+				if err == nil {
+					err = c.Free()
+				}
+				other <- err
+			}()
+			eventually(t, "the other sleeps", func() bool { return waitsFor(s, "todo") })
+			must(t, f.Todo.TryPut(newJob(t, f, "", 1)))
+			must(t, <-other)
+		}
+	})
+}
+
+// A wake-up that a process cannot use, because it is stopped and then killed, is not
+// lost: the next process has it too.
+func TestWait_WokenProcessDies(t *testing.T) {
+	f := &farm{}
+	s := shmtest.New(t, f, nil)
+	allSlots(t, f)
+	first := shmtest.Child(t, "sleeper", s.Name())
+	eventually(t, "it waits", func() bool { return len(s.Processes()) == 2 && s.Processes()[1].Waiting != "" })
+	got := make(chan error)
+	go func() {
+		c, err := f.Todo.Get(t.Context())
+		if err == nil {
+			err = c.Free()
+		}
+		got <- err
+	}()
+	eventually(t, "we wait too", func() bool { return waitsFor(s, "todo") })
+	must(t, first.Cmd.Process.Signal(unix.SIGSTOP))
+	eventually(t, "the first has stopped", func() bool { return state(t, first.Cmd.Process.Pid) == "T" })
+	must(t, f.Todo.TryPut(newJob(t, f, "", 1)))
+	must(t, <-got)
+	first.Kill()
+}
+
 func init() {
 	// sleeper NAME: block ten goroutines, on as many objects as there are; then tell,
 	// each time it is asked, how often it was woken up, how often its threads were
@@ -256,10 +336,7 @@ func cpuTime() int {
 func TestWait_Idle(t *testing.T) {
 	f := &farm{}
 	s := shmtest.New(t, f, nil)
-	for range 3 {
-		_, err := f.Slots.TryAcquire()
-		must(t, err)
-	}
+	allSlots(t, f)
 	const n = 10
 	var all10 []*shmtest.Process
 	for range n {
