@@ -39,7 +39,13 @@ func plots(r *results, dir string) error {
 	} {
 		if err := r.rows(p.prefix, func(name, unit string) (row, dot string) {
 			row = part(name, p.key)
-			if load := part(name, "load"); load != "" {
+			switch part(name, "place") {
+			case "same":
+				row += ", one processor"
+			case "apart":
+				row += ", two"
+			}
+			if part(name, "load") != "" {
 				row += ", busy"
 			}
 			return row, spreads[unit]
