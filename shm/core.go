@@ -32,12 +32,13 @@ type core struct {
 	members Event // somebody joined or left
 
 	sleeper sleeper
-	inside  atomic.Int64 // blocking calls under way
 	closed  atomic.Bool
 	log     *slog.Logger
 
 	mu      sync.Mutex
 	backlog []post // posts of a sweep that met a full ring; retried
+	_       [hotLine]byte
+	inside  atomic.Int64 // blocking calls under way
 }
 
 // post is a record whose header says posted by us and that still needs a place

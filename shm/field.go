@@ -2,6 +2,7 @@ package shm
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -47,9 +48,13 @@ func recordType(t reflect.Type) (rt *RecordType, key string, err error) {
 		return nil, "", fmt.Errorf("%w: size of %s is %d, want a multiple of 8: add explicit padding (_ [n]byte)",
 			ErrDeclaration, t, t.Size())
 	}
-	fields, key, err := structFields(t, 0)
+	fields, key, err := structFields(t, topLevel)
 	return &RecordType{int(t.Size()), fields}, key, err
 }
+
+// topLevel is the phase of fields that may say one of their own: those of the record
+// itself. A nested field has that of the field around it.
+const topLevel = -1
 
 func structFields(t reflect.Type, phase int) (fields []Field, key string, err error) {
 	end := uintptr(0)
@@ -67,6 +72,9 @@ func structFields(t reflect.Type, phase int) (fields []Field, key string, err er
 			return nil, "", fmt.Errorf("%w: %s.%s: %w", ErrDeclaration, t, sf.Name, err)
 		}
 		if isKey {
+			if f.Phase != 0 { // it is written before the record is found by it
+				return nil, "", fmt.Errorf("%w: %s.%s: a key has phase 0", ErrDeclaration, t, sf.Name)
+			}
 			key = sf.Name
 		}
 		fields = append(fields, f)
@@ -103,7 +111,7 @@ var plainKinds = map[reflect.Kind]string{
 
 func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 	t := sf.Type
-	f = Field{Name: sf.Name, Offset: int(sf.Offset), Size: int(t.Size()), Phase: phase, Kind: plainKinds[t.Kind()]}
+	f = Field{Name: sf.Name, Offset: int(sf.Offset), Size: int(t.Size()), Phase: max(phase, 0), Kind: plainKinds[t.Kind()]}
 	switch {
 	case t == typeWord:
 		f.Kind = "word"
@@ -126,6 +134,12 @@ func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 		case "key":
 			key = true
 		case "phase":
+			if phase != topLevel && sf.Name == "" {
+				continue // of an element: said of the array, and passed on
+			}
+			if phase != topLevel {
+				return f, false, errors.New("tag phase inside of a field: tag the whole field of the record")
+			}
 			if f.Phase, err = strconv.Atoi(value); err != nil || f.Phase < 0 || f.Phase > maxPhase {
 				return f, false, fmt.Errorf("phase %q: want 0 to %d", value, maxPhase)
 			}

@@ -132,6 +132,9 @@ func newLayout(app Definer, capacity map[string]int) (*Layout, error) {
 	if n := l.processes(); n < 1 || n > maxSlots-1 {
 		l.errs = append(l.errs, fmt.Errorf("%w: %s: %d, want 1 to %d", ErrCapacity, capProcesses, n, maxSlots-1))
 	}
+	if n := len(l.describe(false)) + len(l.objects)*placeDigits; n > maxText || len(l.objects) > maxObjects {
+		l.fail("%d objects, described in %d bytes: at most %d and %d", len(l.objects), n, maxObjects, maxText)
+	}
 	return l, errors.Join(l.errs...)
 }
 
