@@ -3,7 +3,9 @@
 package shm_test
 
 import (
+	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -159,36 +161,28 @@ func TestLate_Retired(t *testing.T) {
 // A record that is being freed is gone: nobody reads it while it is emptied.
 func TestLoad_WhileItIsFreed(t *testing.T) {
 	f := &farm{jobs: 2}
-	s := shmtest.New(t, f, nil)
+	shmtest.New(t, f, nil)
 	var ref atomic.Uint64
-	done := make(chan struct{})
-	stop := time.AfterFunc(300*time.Millisecond, func() { close(done) })
-	defer stop.Stop()
-	go func() {
-		for {
-			c, err := f.Jobs.TryNew()
-			if err != nil {
-				return // closed
-			}
-			c.Record().Key, c.Record().Number, c.Record().Result.Sum = key("aaaaaaaaaaaaaaaa"), 1<<40|5, 77
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for ctx.Err() == nil {
+			c := newJob(t, f, "aaaaaaaaaaaaaaaa", 1<<40|5)
+			c.Record().Result.Sum = 77
 			r := c.Ref()
-			if c.Settle() != nil {
-				return
-			}
+			must(t, c.Settle())
 			ref.Store(r.Uint64())
-			if c, err = f.Jobs.Retire(r); err != nil || c.Free() != nil {
-				return
-			}
+			c, err := f.Jobs.Retire(r)
+			must(t, err)
+			must(t, c.Free())
 		}
-	}()
-	loads := 0
-	for {
-		select {
-		case <-done:
+	})
+	defer writer.Wait()
+	for loads := 0; ; {
+		if ctx.Err() != nil {
 			t.Log(loads, "loads")
-			must(t, s.Close())
 			return
-		default:
 		}
 		var j job
 		if _, err := f.Jobs.Load(shm.RefOf[job](ref.Load()), &j); err == nil {
