@@ -67,8 +67,8 @@ func attended(path string, opt *Options, force bool) (*Segment, error) {
 		if !file.lock(unix.F_WRLCK, lockAttached) && !force {
 			return nil, errors.Join(fmt.Errorf("%w: %s", ErrInUse, path), file.close())
 		}
-		if !file.named(path) {
-			if err := file.close(); err != nil {
+		if ours, err := file.takeName(path); err != nil || !ours {
+			if err := errors.Join(err, file.close()); err != nil {
 				return nil, err
 			}
 			continue
@@ -278,15 +278,30 @@ func isSegment(path string) bool {
 // Remove retires the segment, removes its name and side files and closes this
 // opening; others that are attached get ErrRetired.
 func (s *Segment) Remove() error {
-	if s.file != nil && s.file.named(s.path) {
-		err := s.c.guard(func() error {
-			s.c.head[headState].store(ptRetireSegment, segmentRetired)
-			return nil
-		})
-		if err := errors.Join(err, removeSideFiles(s.path), removeFile(s.path)); err != nil && !errors.Is(err, ErrSegmentFault) {
+	if s.file != nil && !s.c.closed.Load() {
+		if err := s.removeName(); err != nil {
 			return err
 		}
 	}
 	_ = s.c.guard(func() error { s.c.wakeAll(); return nil })
 	return s.Close()
+}
+
+func (s *Segment) removeName() error {
+	ours, err := s.file.takeName(s.path)
+	if err != nil {
+		return err
+	}
+	defer s.file.dropName()
+	if !ours {
+		return nil
+	}
+	err = s.c.guard(func() error {
+		s.c.head[headState].store(ptRetireSegment, segmentRetired)
+		return nil
+	})
+	if err := errors.Join(err, removeSideFiles(s.path), removeFile(s.path)); !errors.Is(err, ErrSegmentFault) {
+		return err
+	}
+	return nil
 }

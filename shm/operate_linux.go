@@ -198,7 +198,8 @@ func (m *Image) same(p Process) error {
 		}
 		return err
 	}
-	if !strings.Contains(string(maps), " "+strconv.FormatUint(m.file.ino, 10)+" ") {
+	// The device too: inode numbers of other file systems are other files.
+	if !strings.Contains(string(maps), fmt.Sprintf(" %02x:%02x %d ", unix.Major(m.file.dev), unix.Minor(m.file.dev), m.file.ino)) {
 		return fmt.Errorf("%w: process %d does not map %s", ErrGone, p.PID, filepath.Base(m.Path))
 	}
 	return nil
