@@ -82,7 +82,7 @@ func calm() {
 			switch {
 			case bytes.Contains(head, []byte("[running")), bytes.Contains(head, []byte("[runnable")):
 				busy++
-			case bytes.Contains(head, []byte("[syscall")) && !bytes.Contains(g, []byte(".waitMany")) && !bytes.Contains(g, []byte(".waitPlain")):
+			case bytes.Contains(head, []byte("[syscall")) && !bytes.Contains(g, []byte("shm.(*control).wait(")) && !bytes.Contains(g, []byte("shm.futexWait(")):
 				busy++
 			}
 		}
