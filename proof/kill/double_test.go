@@ -100,7 +100,7 @@ func second(d death) (survived bool) {
 // the run is to be short.
 func each(t *testing.T, run func(t *testing.T, n int) (survived bool)) {
 	t.Helper()
-	for n := 1; ; n++ {
+	for n := 1; n < mostAccesses; n++ {
 		survived := false
 		if !t.Run(fmt.Sprint("at=", n), func(t *testing.T) { survived = run(t, n) }) {
 			t.Fatal("stopped at the first failure")
