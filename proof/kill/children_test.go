@@ -59,21 +59,25 @@ func init() {
 	shmtest.Register("trace", func(args []string) {
 		run := world.Find(args[1]).Attach(args[0])
 		calm()
-		var mu sync.Mutex
-		var way []string
-		var step func(string)
-		step = func(point string) {
-			mu.Lock()
-			way = append(way, point)
-			mu.Unlock()
-			shm.AtAccess(1, step)
-		}
-		shm.AtAccess(1, step)
-		run(say)
-		shm.AtAccess(0, nil)
-		say("trace " + strings.Join(way, " "))
+		say("trace " + strings.Join(traced(func() { run(say) }), " "))
 		say("end")
 	})
+}
+
+// traced runs f and returns the points of all accesses meanwhile.
+func traced(f func()) (way []string) {
+	var mu sync.Mutex
+	var step func(string)
+	step = func(point string) {
+		mu.Lock()
+		way = append(way, point)
+		mu.Unlock()
+		shm.AtAccess(1, step)
+	}
+	shm.AtAccess(1, step)
+	f()
+	shm.AtAccess(0, nil)
+	return way
 }
 
 func say(line string) { fmt.Println(line) }

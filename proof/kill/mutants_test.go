@@ -21,8 +21,8 @@ type mutant struct {
 var mutants = []mutant{
 	{"what was posted into no slot stays there", "shm/sweep.go", "q.republish(posts, r)", "_, _ = q, posts", "alone/^put$"},
 	{"a put leaves the head behind", "shm/ring.go", "if at+n > t || q.head_", "if true || q.head_", "alone/^get$"},
-	{"a launch that was decided is undone", "shm/sweep.go", "switch {\n\tcase mine.h.state() == New", "switch {\n\tcase true:\n\t\t_ = a.release(mine)\n\tcase mine.h.state() == New", "recoverer/processes=8"},
-	{"a launch forgets where to", "shm/index.go", "if to != nil {\n\t\tif err", "if to != nil && c.c.a == nil {\n\t\tif err", "recoverer/processes=8"},
+	{"a launch that was decided is undone", "shm/sweep.go", "switch {\n\tcase mine.h.state() == New", "switch {\n\tcase true:\n\t\t_ = a.release(mine)\n\tcase mine.h.state() == New", "recoverer/world/processes=8"},
+	{"a launch forgets where to", "shm/index.go", "if to != nil {\n\t\tif err", "if to != nil && c.c.a == nil {\n\t\tif err", "recoverer/world/processes=8"},
 	{"permits of the dead stay taken", "shm/semaphore.go", "!s.c.lives(owner, g) &&", "!s.c.lives(owner, g) && false &&", "alone/^acquire$"},
 	{"blobs that nothing names stay", "shm/sweep.go", "!a.named(i, h) && a.retireUnnamed(i, h)", "false", "alone/^blob-swing$"},
 	{"what was retiring stays so", "shm/sweep.go", "case New, Owned, Retiring:\n\t\t\tif c.ownerGone", "case New, Owned:\n\t\t\tif c.ownerGone", "alone/^delete$"},
@@ -32,7 +32,7 @@ var mutants = []mutant{
 	{"a freed record stays in the index", "shm/records.go", "if a.index != nil {\n\t\tif err := a.index.remove", "if a.index != nil && a.n == 0 {\n\t\tif err := a.index.remove", "alone/^delete$"},
 	{"a freed record keeps its blobs", "shm/records.go", "a.dropBlobs(c.i, -1)", "", "alone/^free-claimed$"},
 	{"the slots of the dead stay taken", "shm/sweep.go", "if slotState(v) != slotDead || owns[i+1] || keep {", "if owns[i+1] || keep || true {", "alone/^get$"},
-	{"who takes a dead one's slot does not sweep", "shm/process.go", "c.adopt()\n", "", "recoverer/processes=1"},
+	{"who takes a dead one's slot does not sweep", "shm/process.go", "c.adopt()\n", "", "recoverer/world/processes=1"},
 	{"the living are judged dead", "shm/process.go", "|| !k.lifeFree(i):", ":", "survivors/^put-on$"},
 	{"a leg that no token may list waits for one", "objects/listing.go", "|| s.blocksAll(rec.Blocks[0].Plain(), rec.Blocks[1].Plain())", "", "alone/^tree-list-blocked$"},
 }
