@@ -69,7 +69,8 @@ func (s *scans) closeLeg(c shm.Claim[legRecord], bits uint64) error {
 	if finished {
 		var full scanRecord
 		if _, err := s.m.tree.scans.Load(scan, &full); err == nil {
-			if err := s.m.Metrics.Add(context.Background(), ScanFullTime, 1, s.m.seg.Now()-full.Begun); err != nil {
+			took := max(0, s.m.seg.Now()-full.Begun) // our clock may be behind for a moment
+			if err := s.m.Metrics.Add(context.Background(), ScanFullTime, 1, took); err != nil {
 				return err
 			}
 		}

@@ -141,7 +141,7 @@ func (c *userClaim) end(p Problem) error {
 	}
 	rec.End.Problem = uint8(p)
 	rec.End.Finished, rec.End.Ended = time.Now().UnixNano(), c.u.m.seg.Now()
-	took := rec.End.Ended - rec.Begun
+	took := max(0, rec.End.Ended-rec.Begun) // our clock may be behind for a moment
 	ref, image := c.c.Ref(), rec.Image
 	if err := c.ended(c.c.Settle()); err != nil {
 		return err

@@ -33,7 +33,7 @@ func Now() time.Duration {
 		}
 		bootAskAgain.Store(int64(since + askBoot))
 	}
-	return since + time.Duration(bootOffset.Load())
+	return since + time.Duration(bootOffset.Load()) + later()
 }
 
 // measureBoot reads one clock between two looks at the other, until nothing has

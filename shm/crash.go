@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -76,6 +77,13 @@ func CrashAfter(n int64) { AtAccess(n, die) }
 // this one that stands where it says. It says so on standard error. After a
 // SIGCONT it goes on.
 func StopAfter(n int64) { AtOwnAccess(n, stop) }
+
+// Later makes it d later for this process: what is to be old becomes so.
+func Later(d time.Duration) { ahead.Store(int64(d)) }
+
+var ahead atomic.Int64
+
+func later() time.Duration { return time.Duration(ahead.Load()) }
 
 // PointNames returns the names of all points of all protocols: the ledger of
 // what a campaign has to reach.

@@ -30,8 +30,9 @@ import (
 // once more.
 //
 // The file is complete when it gets its name; one of that name is not replaced
-// (fs.ErrExist). It has the segment's mode. Killed in between: FILE.part remains
-// at most, with a number. It blocks for as long as the copying takes.
+// (fs.ErrExist). It has the segment's mode. Killed in between: FILE.part with a number
+// may remain, and copies of side files beside a FILE that does not exist; the next
+// Snapshot to FILE writes those anew. It blocks for as long as the copying takes.
 func Snapshot(name, file string, o *Options, force bool) (r SnapshotReport, err error) {
 	opt := o.filled()
 	path, err := opt.path(name)

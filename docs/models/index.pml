@@ -1,8 +1,9 @@
 /* Index: index.go, buckets.go, lookup.go, with retiring and sweep (records.go, sweep.go).
  *
- * One bucket with two places; all records have one key, so that every insert
- * competes. Actors launch (new, insert, settle), delete (retire, remove, free), look
- * up, and sweep; each dies before any step.
+ * One bucket with two places, two records, two keys, chosen at each launch: of one key,
+ * inserts compete; of two, both places are in use. An insert may choose any place that
+ * it found empty. Actors launch (new, key, insert, settle), delete (retire, remove, free),
+ * look up, and sweep; each dies before any step.
  */
 #ifndef OPS
 #define OPS 2
@@ -30,10 +31,13 @@
 #define ENT(life,rec) (FULL+(life)*2+(rec))                    /* entry in use; else the version that emptied it */
 
 short H[2], E[2], C;
+bit K[2];                           /* keys of the records, plain memory of their makers */
 bit in[2];                          /* ghost: by the decisions alone */
+#define SAME(rec) (in[rec] && K[rec]==key)
+#define TWIN(rec) (in[1-(rec)] && K[1-(rec)]==K[rec])
 bit gone[4], fin[4];
 byte crashes;
-#define CLEAN i=0; c=0; e=0; h=0; b=0; r=0; rl=0; p=0; em=0; hret=0; rret=0
+#define CLEAN i=0; c=0; e=0; h=0; b=0; r=0; rl=0; p=0; em=0; hret=0; rret=0; key=0
 
 #define toFIND 0                    /* where help returns to */
 #define toINSERT 1
@@ -45,7 +49,7 @@ byte crashes;
 #define thenJUDGE 2
 
 proctype Actor(byte me) {
-  byte n, i, r, rl, p, em, hret, rret; short c, e, h, b;
+  byte n, i, r, rl, p, em, hret, rret; bit key; short c, e, h, b;
   { skip;
 next:
     atomic { CLEAN;
@@ -54,18 +58,25 @@ next:
          :: n=0; fin[me]=1; goto out fi };
 launch:
     atomic { h=H[i]; if :: ST(h)==FREE -> b=HD(NEW,me,LIFE(h)+1); H[i]=b; h=0 :: else -> goto next fi };   /* alloc */
+    atomic { assert(H[i]==b); if :: K[i]=0 :: K[i]=1 fi };                                     /* the owner writes the key */
 
 insert:
     atomic { r=0; rl=0; p=9; em=9; c=C; if :: OP(c)!=IDLE -> hret=toINSERT; goto help :: else fi };   /* index.control */
-    atomic { e=E[0]; if :: e>=FULL -> p=0; r=e&1; rl=(e-FULL)/2 :: else -> em=0 fi; e=0 };     /* index.entry */
-    atomic { e=E[1]; if :: e>=FULL && p==9 -> p=1; r=e&1; rl=(e-FULL)/2 :: e<FULL && em==9 -> em=1 :: else fi; e=0 };   /* index.entry */
-    atomic { if :: C!=c -> goto insert :: p<2 -> goto exists :: else fi };                     /* index.again */
+    atomic { e=E[0]; if :: e<FULL -> em=0 :: else fi };                                        /* index.entry */
+    atomic { if :: e>=FULL && K[e&1]==K[i] -> p=0; r=e&1; rl=(e-FULL)/2 :: else fi; e=0 };     /* the key of its record, read later */
+#ifdef M_STOPATEMPTY
+    atomic { if :: em==0 -> goto looked :: else fi };
+#endif
+    atomic { e=E[1]; if :: e<FULL -> if :: em=1 :: em==0 fi :: else fi };                      /* index.entry */
+    atomic { if :: e>=FULL && p==9 && K[e&1]==K[i] -> p=1; r=e&1; rl=(e-FULL)/2 :: else fi; e=0 };
+looked:
+    atomic { if :: C!=c -> goto insert :: p<2 -> goto exists :: else assert(em<2) fi };        /* index.again */
 #ifdef M_BLINDINSERT
     atomic { c=CT(VER(C)+1,INS,em,i); C=c;
 #else
     atomic { if :: C!=c -> goto insert :: else fi; c=CT(VER(c)+1,INS,em,i); C=c;               /* index.insert */
 #endif
-             assert(!in[0] && !in[1]);                              /* the key is unique */
+             assert(!in[i] && !TWIN(i));                            /* the key is unique */
              in[i]=1; hret=toINSERTED; goto help };
 exists:
     atomic { h=H[r]; if :: ST(h)==FREE || LIFE(h)!=rl -> goto insert                           /* index.header */
@@ -103,15 +114,17 @@ free:
              H[i]=HD(FREE,0,LIFE(b)); goto next };
 
 find:
-    atomic { p=9; r=0; c=C; if :: OP(c)!=IDLE -> hret=toFIND; goto help :: else fi };          /* index.control */
-    atomic { e=E[0]; if :: e>=FULL -> p=0; r=e&1 :: else fi; e=0 };                            /* index.entry */
-    atomic { e=E[1]; if :: e>=FULL -> p=1; r=e&1 :: else fi; e=0 };                            /* index.entry */
+    atomic { p=9; r=0; key=i; c=C; if :: OP(c)!=IDLE -> hret=toFIND; goto help :: else fi };   /* index.control */
+    atomic { e=E[0] };                                                                         /* index.entry */
+    atomic { if :: e>=FULL && K[e&1]==key -> p=0; r=e&1 :: else fi; e=0 };
+    atomic { e=E[1] };                                                                         /* index.entry */
+    atomic { if :: e>=FULL && K[e&1]==key && p==9 -> p=1; r=e&1 :: else fi; e=0 };
 #ifndef M_NOAGAIN
     atomic { if :: C!=c -> goto find :: else fi;                                               /* index.again */
 #else
     atomic {
 #endif
-             assert(p==9 && !in[0] && !in[1] || p<2 && in[r]); goto next };    /* found and absent are exact */
+             assert(p==9 && !SAME(0) && !SAME(1) || p<2 && SAME(r)); goto next };    /* found and absent are exact */
 
 help:
     atomic { h=H[REC(c)] };                                                                    /* index.header */
@@ -159,7 +172,8 @@ active proctype auditor() {
     do :: k<2 -> assert(in[k] == (E[0]==ENT(LIFE(H[k]),k) || E[1]==ENT(LIFE(H[k]),k)));   /* entries are what was decided */
                  assert(!in[k] || ST(H[k])!=FREE);
                  assert(E[k]<FULL || in[E[k]&1]);                                         /* nothing came back to life */
-                 assert(ST(H[k])!=SETTLED || in[k]); k++
+                 assert(ST(H[k])!=SETTLED || in[k]);
+                 assert(!in[k] || !TWIN(k)); k++                                          /* keys are unique */
        :: else -> break od }
 }
 active proctype killer() {

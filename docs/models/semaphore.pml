@@ -61,7 +61,8 @@ try:
              fi };
 release:
     atomic { v=0; if :: cell[i]==mine -> assert(holder[i]==me); cell[i]=CELL(0,0,SEQ(mine)); holder[i]=0; dirty[i]=0   /* sem.give */
-                     :: else -> assert(false) fi };                      /* never robbed */
+                     :: else -> assert(false)                            /* unreached: never robbed */
+             fi };
     atomic { if :: skip
                 :: true ->                                               /* a second release, a mistake of the caller */
 #ifdef M_NOSEQ
@@ -69,7 +70,8 @@ release:
 #else
                      if :: cell[i]==mine ->
 #endif
-                          assert(holder[i]==me); cell[i]=CELL(0,0,SEQ(mine)); holder[i]=0 :: else fi
+                          assert(holder[i]==me); cell[i]=CELL(0,0,SEQ(mine)); holder[i]=0   /* unreached: the sequence is another */
+                        :: else fi
              fi; goto next }
   } unless { atomic { dead[PROC(me)] -> v=0; mine=0; i=0; n=0 } };
 out: skip

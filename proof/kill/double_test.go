@@ -3,6 +3,7 @@
 package kill
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -13,30 +14,68 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aotf/sharedmem/objects"
 	"github.com/aotf/sharedmem/proof/world"
 	"github.com/aotf/sharedmem/shm"
 	"github.com/aotf/sharedmem/shm/shmtest"
 )
 
+// A program is what attaches to a segment: the world, or AOTF's tree.
+type program struct {
+	name   string
+	stage  func(t testing.TB, processes int) string
+	leave  func(t testing.TB, segment string) map[string]bool // half-done work of a dead process
+	audits string                                             // the operation that does
+	stride int                                                // of a short run through the recoverer's accesses
+}
+
+var programs = []program{
+	{"world", func(t testing.TB, n int) string { return world.Stage(t, n, world.Roomy) }, world.LeaveHalfDone, "put", 1},
+	{"tree", world.StageTree, world.LeaveTreeHalfDone, "tree-launch", 7},
+}
+
+// attach is what a program's process does first. A segment that has gone is none's.
+func attach(program, segment string) (*shm.Segment, error) {
+	if program == "tree" {
+		m, err := objects.Open(segment, &objects.Options{Attach: true})
+		if err != nil {
+			return nil, err
+		}
+		return m.Segment(), nil
+	}
+	return shm.Attach(segment, &world.World{}, nil)
+}
+
 func init() {
-	// recover SEGMENT N: recover what the dead left, and die at the N-th access.
+	// recover PROGRAM SEGMENT N: recover what the dead left, and die at the N-th
+	// access; with 0, say how many there are.
 	shmtest.Register("recover", func(args []string) {
-		crash(args[1], func() {
-			s, err := shm.Attach(args[0], &world.World{}, nil)
+		recovery := func() {
+			s, err := attach(args[0], args[1])
+			if errors.Is(err, shm.ErrNotExist) || errors.Is(err, shm.ErrRetired) {
+				return // the dead one had ended it, or not begun it
+			}
 			world.Check(err)
 			_, err = s.Sweep(background)
 			world.Check(err)
-		})
+		}
+		if args[2] != "0" {
+			crash(args[2], recovery)
+			return
+		}
+		calm()
+		say("trace " + strings.Join(traced(recovery), " "))
+		say("end")
 	})
-	// neighbour SEGMENT N: be there when another process dies, and die at the N-th
-	// access from then on. A signal says that it is dead.
+	// neighbour PROGRAM SEGMENT N: be there when another process dies, and die at the
+	// N-th access from then on. A signal says that it is dead.
 	shmtest.Register("neighbour", func(args []string) {
-		s, err := shm.Attach(args[0], &world.World{}, nil)
+		s, err := attach(args[0], args[1])
 		world.Check(err)
 		calm()
 		over := make(chan os.Signal, 1)
 		signal.Notify(over, syscall.SIGUSR1)
-		n, err := strconv.ParseInt(args[1], 10, 64)
+		n, err := strconv.ParseInt(args[2], 10, 64)
 		world.Check(err)
 		os.Stderr = os.Stdout
 		shm.CrashAfter(n)
@@ -58,34 +97,37 @@ func init() {
 // slot in the registry, the recoverer takes the dead one's, and puts back what
 // that left before anything else.
 func testRecoverer(t *testing.T) {
-	for _, processes := range []int{8, 1} {
-		t.Run(fmt.Sprint("processes=", processes), func(t *testing.T) {
+	for _, p := range programs {
+		audit := world.Find(p.audits).Audit
+		for _, processes := range []int{8, 1} {
+			t.Run(fmt.Sprintf("%s/processes=%d", p.name, processes), func(t *testing.T) {
+				t.Parallel()
+				segment := p.stage(t, processes)
+				acks := p.leave(t, segment)
+				s := take(t, segment)
+				each(t, p.stride, func(t *testing.T, n int) bool {
+					segment := s.fresh(t)
+					d := watch(t, "recover", p.name, segment, fmt.Sprint(n))
+					audit(t, segment, acks)
+					return second(d)
+				})
+			})
+		}
+		t.Run(p.name+"/neighbour", func(t *testing.T) {
 			t.Parallel()
-			segment := world.Stage(t, processes, world.Roomy)
-			acks := world.LeaveHalfDone(t, segment)
-			s := take(t, segment)
-			each(t, func(t *testing.T, n int) bool {
+			s := take(t, p.stage(t, 8))
+			each(t, p.stride, func(t *testing.T, n int) bool {
 				segment := s.fresh(t)
-				d := watch(t, "recover", segment, fmt.Sprint(n))
-				world.Find("put").Audit(t, segment, acks)
+				c := shmtest.Child(t, "neighbour", p.name, segment, fmt.Sprint(n))
+				c.Want("ready")
+				acks := p.leave(t, segment)
+				_ = c.Cmd.Process.Signal(syscall.SIGUSR1) // it may be dead too
+				d := read(t, c)
+				audit(t, segment, acks)
 				return second(d)
 			})
 		})
 	}
-	t.Run("neighbour", func(t *testing.T) {
-		t.Parallel()
-		s := take(t, world.Stage(t, 8, world.Roomy))
-		each(t, func(t *testing.T, n int) bool {
-			segment := s.fresh(t)
-			p := shmtest.Child(t, "neighbour", segment, fmt.Sprint(n))
-			p.Want("ready")
-			acks := world.LeaveHalfDone(t, segment)
-			_ = p.Cmd.Process.Signal(syscall.SIGUSR1) // it may be dead too
-			d := read(t, p)
-			world.Find("put").Audit(t, segment, acks)
-			return second(d)
-		})
-	})
 }
 
 // second counts the death of a recoverer.
@@ -96,80 +138,91 @@ func second(d death) (survived bool) {
 	return d.survived
 }
 
-// each runs test for n = 1, 2, ... until a child survives, in as large strides as
-// the run is to be short.
-func each(t *testing.T, run func(t *testing.T, n int) (survived bool)) {
+// each runs test for n = 1, 2, ... until a child survives, or in strides when the
+// run is to be short.
+func each(t *testing.T, stride int, run func(t *testing.T, n int) (survived bool)) {
 	t.Helper()
-	for n := 1; ; n++ {
+	n, kills := 1, 0
+	if full {
+		stride = 1
+	} else {
+		n += rand.New(rand.NewPCG(seed(t), 1)).IntN(stride)
+	}
+	for ; n < mostAccesses; n += stride {
 		survived := false
 		if !t.Run(fmt.Sprint("at=", n), func(t *testing.T) { survived = run(t, n) }) {
 			t.Fatal("stopped at the first failure")
 		}
 		if survived {
-			t.Logf("%d kills", n-1)
+			t.Logf("%d kills", kills)
 			if n < 10 {
 				t.Errorf("only %d accesses: not instrumented", n-1)
 			}
 			return
 		}
+		kills++
 	}
 }
 
-// Any operation dies at any of its accesses, and then the recoverer at any of its
-// own: all pairs, or a sample.
-func testPairs(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+// seed is of a run that takes a sample; PROOF_SEED repeats one.
+func seed(t *testing.T) uint64 {
+	t.Helper()
+	n := uint64(time.Now().UnixNano())
 	if s := os.Getenv("PROOF_SEED"); s != "" {
-		n, err := strconv.ParseUint(s, 10, 64)
+		var err error
+		n, err = strconv.ParseUint(s, 10, 64)
 		world.Must(t, err)
-		seed = n
 	}
-	t.Logf("PROOF_SEED=%d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	var ops []world.Operation
-	for _, op := range world.Operations() {
-		if op.Survive != nil && !strings.HasPrefix(op.Name, "tree-") && op.Name != "stop" && !strings.HasPrefix(op.Name, "re") {
-			ops = append(ops, op)
-		}
-	}
-	pair := func(t *testing.T, op world.Operation, s stage, n, m int) (first, then death) {
-		segment := s.fresh(t)
-		first = watch(t, "operation", segment, op.Name, fmt.Sprint(n))
-		then = watch(t, "recover", segment, fmt.Sprint(m))
-		op.Audit(t, segment, first.acks)
-		if second(then); t.Failed() {
-			t.Logf("%s at access %d (%s), the recoverer at %d (%s)", op.Name, n, first.point, m, then.point)
-		}
-		return first, then
-	}
-	if !full {
-		for range 300 {
-			op := ops[rng.IntN(len(ops))]
-			t.Run(op.Name, func(t *testing.T) {
-				t.Parallel()
-				s := newStage(t, op, 8)
-				way, _ := trace(t, op, s)
-				pair(t, op, s, 1+rng.IntN(len(way)), 1+rng.IntN(400))
-			})
-		}
-		return
-	}
-	for _, op := range ops {
+	t.Logf("PROOF_SEED=%d", n)
+	return n
+}
+
+// Any operation dies at any of its accesses, and then the recoverer at any of its
+// own: all pairs, or some of each operation. None is left out.
+func testPairs(t *testing.T) {
+	const some = 3
+	from := seed(t)
+	for k, op := range world.Operations() {
 		t.Run(op.Name, func(t *testing.T) {
 			t.Parallel()
+			program := "world"
+			if strings.HasPrefix(op.Name, "tree-") {
+				program = "tree"
+			}
 			s := newStage(t, op, 8)
-			for n := 1; !t.Failed(); n++ {
-				first := death{}
-				for m := 1; !t.Failed(); m++ {
-					var then death
-					if first, then = pair(t, op, s, n, m); then.survived {
-						break
+			way, _ := trace(t, op, s)
+			rng := rand.New(rand.NewPCG(from, uint64(k)))
+			for n := 1; n <= len(way); n++ {
+				if !full {
+					if n > some {
+						return
 					}
+					n := 1 + rng.IntN(len(way))
+					length := len(pair(t, op, s, program, n, 0).way)
+					if length > 0 { // else the operation had ended the segment
+						pair(t, op, s, program, n, 1+rng.IntN(length))
+					}
+					continue
 				}
-				if first.survived {
-					return
+				for m := 1; !t.Failed() && !pair(t, op, s, program, n, m).survived; m++ {
 				}
 			}
 		})
 	}
+}
+
+// pair kills the operation at n and then the recoverer at m, and audits.
+func pair(t *testing.T, op world.Operation, s stage, program string, n, m int) (then death) {
+	t.Helper()
+	segment := s.fresh(t)
+	first := watch(t, "operation", segment, op.Name, fmt.Sprint(n))
+	then = watch(t, "recover", program, segment, fmt.Sprint(m))
+	op.Audit(t, segment, first.acks)
+	if m > 0 {
+		second(then)
+	}
+	if t.Failed() {
+		t.Logf("%s at access %d (%s), the recoverer at %d (%s)", op.Name, n, first.point, m, then.point)
+	}
+	return then
 }

@@ -33,6 +33,10 @@ func TestKill(t *testing.T) {
 	ledger.check(t)
 }
 
+// mostAccesses is more than any child makes: where a run ends that -run keeps from
+// noticing that the child survives.
+const mostAccesses = 100_000
+
 // full is whether everything is to be tried that can be, instead of a sample.
 var full = os.Getenv("PROOF_FULL") == "1"
 
@@ -87,7 +91,7 @@ func testAlone(t *testing.T) {
 			way, steady := trace(t, op, s)
 			for range 4 { // of a machine that was busy just then, and let the housekeeper in
 				if at := killAlong(t, op, s, way, steady); at == 0 {
-					ledger.operation(len(way), steady)
+					ledger.operation(op.Name, way, steady)
 					return
 				}
 				way, steady = trace(t, op, s)
@@ -106,8 +110,8 @@ func killAlong(t *testing.T, op world.Operation, s stage, way []string, steady b
 	}
 	for n := 1; n <= len(way)+1; n++ {
 		for try := 1; ; try++ {
-			d := once(t, op, s, n)
-			if !steady || n <= len(way) && d.point == way[n-1] || n > len(way) && d.survived {
+			d, ran := once(t, op, s, n)
+			if !ran || !steady || n <= len(way) && d.point == way[n-1] || n > len(way) && d.survived {
 				break
 			}
 			if try == 20 {
@@ -119,8 +123,10 @@ func killAlong(t *testing.T, op world.Operation, s stage, way []string, steady b
 }
 
 // once kills a copy of the stage at the n-th access of the operation, and audits.
-func once(t *testing.T, op world.Operation, s stage, n int) (d death) {
+// It did not run when -run is for another access.
+func once(t *testing.T, op world.Operation, s stage, n int) (d death, ran bool) {
 	ok := t.Run(fmt.Sprint("at=", n), func(t *testing.T) {
+		ran = true
 		segment := s.fresh(t)
 		d = watch(t, "operation", segment, op.Name, fmt.Sprint(n))
 		op.Audit(t, segment, d.acks)
@@ -131,7 +137,7 @@ func once(t *testing.T, op world.Operation, s stage, n int) (d death) {
 	if !ok {
 		t.Fatal("stopped at the first failure")
 	}
-	return d
+	return d, ran
 }
 
 // trace runs the operation until two runs took the same way, and returns it. What
@@ -168,7 +174,13 @@ func watch(t *testing.T, child string, args ...string) death {
 
 // read reads what a child says until its end. It may be killed, or come to its
 // end; a child that ends otherwise has met what no death of another explains.
-func read(t *testing.T, p *shmtest.Process) (d death) {
+func read(t *testing.T, p *shmtest.Process) death {
+	t.Helper()
+	return readStops(t, p, func() {})
+}
+
+// readStops is read for a child that stands still at times, and what is to happen then.
+func readStops(t *testing.T, p *shmtest.Process, stands func()) (d death) {
 	t.Helper()
 	d.acks = map[string]bool{}
 	for {
@@ -189,6 +201,11 @@ func read(t *testing.T, p *shmtest.Process) (d death) {
 		var at int
 		if k, _ := fmt.Sscanf(line, "crash point %d: %s", &at, &d.point); k == 2 {
 			ledger.kill(d.point)
+			stands()
+			continue
+		}
+		if line == "begin" || line == "half-way" {
+			stands()
 			continue
 		}
 		if way, ok := strings.CutPrefix(line, "trace "); ok {

@@ -11,7 +11,7 @@ import (
 )
 
 // ledger counts where children were killed.
-var ledger = &book{at: map[string]int{}}
+var ledger = &book{at: map[string]int{}, ways: map[string][]string{}}
 
 type book struct {
 	mu         sync.Mutex
@@ -20,7 +20,10 @@ type book struct {
 	unsteady   int
 	accesses   int // of all operations
 	kills      int
-	doubles    int // kills of a recoverer after a kill
+	doubles    int                 // kills of a recoverer after a kill
+	ways       map[string][]string // of the operations that always take the same, alone
+	compared   int                 // kills among others of those
+	elsewhere  int                 // at another point than alone: others had come between
 }
 
 func (b *book) kill(point string) {
@@ -30,13 +33,29 @@ func (b *book) kill(point string) {
 	b.kills++
 }
 
-func (b *book) operation(accesses int, steady bool) {
+func (b *book) operation(name string, way []string, steady bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.operations++
-	b.accesses += accesses
-	if !steady {
+	b.accesses += len(way)
+	if steady {
+		b.ways[name] = way
+	} else {
 		b.unsteady++
+	}
+}
+
+// together counts a kill among others.
+func (b *book) together(name string, n int, d death) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	way, ok := b.ways[name]
+	if !ok || d.survived && n > len(way) {
+		return
+	}
+	b.compared++
+	if n > len(way) || d.point != way[n-1] {
+		b.elsewhere++
 	}
 }
 
@@ -69,6 +88,10 @@ func (b *book) check(t *testing.T) {
 			t.Errorf("killed at %q, which is no point", p)
 		}
 	}
+	if b.compared > 0 && b.elsewhere == 0 {
+		t.Error("the others never came between the steps of an operation")
+	}
+	t.Logf("among others, %d of %d kills were at another point than alone", b.elsewhere, b.compared)
 	t.Logf("%d operations (%d that wake goroutines of their own) with %d accesses; %d of %d points; %d kills, %d of them double",
 		b.operations, b.unsteady, b.accesses, len(b.at), len(names), b.kills, b.doubles)
 }

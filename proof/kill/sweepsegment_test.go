@@ -27,7 +27,7 @@ func TestKill_SweepSegment(t *testing.T) {
 	segment := world.Stage(t, 8, world.Roomy)
 	acks := world.LeaveHalfDone(t, segment)
 	s := take(t, segment)
-	each(t, func(t *testing.T, n int) bool {
+	each(t, 1, func(t *testing.T, n int) bool {
 		segment := s.fresh(t)
 		d := watch(t, "sweep-segment", segment, fmt.Sprint(n))
 		world.Find("put").Audit(t, segment, acks)

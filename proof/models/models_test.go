@@ -25,6 +25,7 @@ func TestModels(t *testing.T) {
 		}
 	}
 	checkCovers(t)
+	reached := map[string][]statements{}
 	verdicts, errs := make([]verdict, len(all)), make([]error, len(all))
 	next := make(chan int)
 	var workers sync.WaitGroup
@@ -66,6 +67,7 @@ func TestModels(t *testing.T) {
 			}
 		default:
 			states += d.states
+			reached[v.model] = append(reached[v.model], d.reached)
 			switch say = "holds"; {
 			case d.errors > 0:
 				say = "FAILS"
@@ -80,6 +82,11 @@ func TestModels(t *testing.T) {
 		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%.1f\t%s\n", v.model, v.defines, d.states, d.depth, d.took.Seconds(), say)
 	}
 	w.Flush()
+	for model, of := range reached {
+		for _, err := range checkReached(model, of) {
+			t.Error(err)
+		}
+	}
 	t.Logf("\n%s%d models hold, %d states explored; %d of %d mutants caught", table.String(), held, states, caught, mutants)
 }
 

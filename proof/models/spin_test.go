@@ -52,6 +52,7 @@ type verdict struct {
 	states   int
 	depth    int
 	took     time.Duration
+	reached  statements // of a model that is to hold
 }
 
 // check runs the verifier over all interleavings of a variant.
@@ -84,11 +85,19 @@ func check(v variant, dir string) (d verdict, err error) {
 		return d, fmt.Errorf("cc: %w\n%s", err, out)
 	}
 	started := time.Now()
-	out, err := command(filepath.Join(dir, "pan"), "-n", "-w22", fmt.Sprint("-m", deepest))
+	pan := filepath.Join(dir, "pan")
+	out, err := command(pan, "-w22", fmt.Sprint("-m", deepest))
 	d, perr := parse(out)
 	d.took = time.Since(started)
 	if perr != nil {
 		return d, fmt.Errorf("the verifier: %w (%v)\n%s", perr, err, out)
+	}
+	if !v.mutant() {
+		listing, err := command(pan, "-d", "-d")
+		if err != nil {
+			return d, fmt.Errorf("pan -d -d: %w\n%s", err, listing)
+		}
+		d.reached = statementsOf(listing, out)
 	}
 	if d.errors > 0 && !v.mutant() {
 		trail, _ := command("spin", append(append([]string{"-t", "-p", "-g"}, defines...), model)...)

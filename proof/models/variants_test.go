@@ -39,19 +39,18 @@ var variants = []variant{
 	{model: "bag", defines: "M_MOVENOCAS"},
 	{model: "bag", defines: "M_NOSWEEPBIT"},
 
-	{model: "index", defines: ""},
-	{model: "index", defines: "CRASHES=2"},
+	{model: "index", defines: "CRASHES=2"}, // one crash is among them
 	{model: "index", defines: "OPS=3", full: true},
 	{model: "index", defines: "M_BLINDINSERT"},
+	{model: "index", defines: "M_STOPATEMPTY"},
 	{model: "index", defines: "M_FREEFIRST"},
 	{model: "index", defines: "M_NOAGAIN"},
 	{model: "index", defines: "M_NOREVALIDATE"},
 	{model: "index", defines: "M_UNVERSIONED"},
 	{model: "index", defines: "M_NOCONTAINS"},
 
-	{model: "registry", defines: ""},
-	{model: "registry", defines: "NS=2"},
-	{model: "registry", defines: "NS=2 CRASHES=2", full: true},
+	{model: "registry", defines: "CRASHES=2"},
+	{model: "registry", defines: "NS=2 CRASHES=2"},
 	{model: "registry", defines: "NS=2 OPS=2", full: true},
 	{model: "registry", defines: "M_ONELOCK"},
 	{model: "registry", defines: "M_SELF"},

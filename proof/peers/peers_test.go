@@ -3,13 +3,14 @@
 // Package peers holds one regression test for each bug that users of other
 // shared-memory systems met in the field. Each names the bug and what the peer
 // did; where another test of this repository has the case already, it is in this
-// table and not repeated.
+// table and not repeated. TestTable holds that what it names exists; proof/kill needs
+// the build tag crashpoint.
 //
 //	bug                                            covered by
-//	creator killed half-way, openers wait for ever proof/kill TestKill_Create (crashpoint): killed at each step; Open goes on at once
+//	creator killed half-way, openers wait for ever proof/kill TestKill/alone/create: killed at each step; Open goes on at once
 //	cleaner races a starter                        TestCleanerRacesStarter, TestForceRacesStarter
 //	cleaner meets a live node                      shm TestRemove, TestReset, TestStopped_KeepsItsClaim, TestTwoOpeningsInOneProcess
-//	cleaner killed while cleaning                  proof/kill TestKill_Sweeper (crashpoint)
+//	cleaner killed while cleaning                  proof/kill TestKill/alone/remove, TestKill/alone/reset, TestKill/recoverer
 //	cleaner's residue, tags that stay              shm TestRemove, TestReset, TestOpen_RaceOfGoroutines: nothingLeftOf
 //	unreaped zombie keeps its locks                shm TestKill_Zombie; TestZombieRefusesRestart
 //	process id used again                          TestProcessIDUsedAgain
@@ -23,9 +24,9 @@
 //	other clock, other time namespace              TestOtherClock
 //	name used again after removal                  shm TestUnlinked, TestReset
 //	lock held for ever by a killed holder          shm TestKill_Mutex
-//	entry of a registry shown after its owner died shm TestAllKilled, proof/kill TestKill_Operations (crashpoint)
+//	entry of a registry shown after its owner died shm TestAllKilled, proof/kill TestKill/alone/attach
 //	sender stuck on a killed receiver              TestSenderStuckOnKilledReceiver
-//	half-enqueued item blocks all consumers        proof/kill TestKill_Operations (crashpoint): put, get-put, bag
+//	half-enqueued item blocks all consumers        proof/kill TestKill/alone/put, TestKill/alone/put-on, TestKill/alone/bag-put
 //	live but slow process declared dead            shm TestStopped_KeepsItsClaim
 //	death in another PID namespace unseen          shm TestKill_OtherPIDNamespace
 package peers

@@ -2,6 +2,7 @@ package world
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,9 +17,7 @@ func launchScan(id int64, prior, reset bool) func(m *objects.SharedMemory) func(
 		return func(ack func(string)) {
 			_, err := m.Scans.Launch(ctx, objects.Account{ID: id, Name: "name"}, prior, reset)
 			Check(err)
-			if id == 3 {
-				ack("scan 3")
-			}
+			ack(fmt.Sprint("scan ", id))
 		}
 	}
 }
@@ -40,6 +39,20 @@ func indexer(do func(c objects.IndexingClaim) error) func(m *objects.SharedMemor
 }
 
 func done(c objects.IndexingClaim) error { return c.Done(ctx) }
+
+// finishScans ends both scans; that of account 1 fails.
+func finishScans(t testing.TB, m *objects.SharedMemory) {
+	finishScan(t, m)
+	list(m, objects.LegA, 2, false)
+	for {
+		_, tweets, instructions, err := m.Scans.Depths(ctx)
+		Must(t, err)
+		if tweets+instructions == 0 {
+			return
+		}
+		Must(t, indexing(m).Done(ctx))
+	}
+}
 
 // noInstruction leaves the tweet alone in step C.
 func noInstruction(t testing.TB, m *objects.SharedMemory) {
@@ -86,10 +99,18 @@ var scanSteps = []step{
 	}},
 	{name: "barrier-done", ready: indexer(done)},
 	{name: "barrier-fail", ready: indexer(func(c objects.IndexingClaim) error { return c.Fail(ctx) })},
-	{name: "scan-shed", ready: func(m *objects.SharedMemory) func(func(string)) {
-		return func(func(string)) {
-			_, err := m.Scans.Shed(ctx)
+	{name: "scan-shed", more: finishScans, ready: func(m *objects.SharedMemory) func(func(string)) {
+		return func(func(string)) { shed(m.Scans.Shed) }
+	}},
+	{name: "scan-replace", more: finishScans, ready: func(m *objects.SharedMemory) func(func(string)) { // one that failed, long ago
+		aged := later(48 * time.Hour)
+		return func(ack func(string)) {
+			l, err := m.Scans.Launch(ctx, objects.Account{ID: 1, Name: "name"}, false, false)
 			Check(err)
+			if l.Created != aged {
+				panic("not replaced")
+			}
+			ack("scan 1")
 		}
 	}},
 	{name: "scan-load", ready: func(m *objects.SharedMemory) func(func(string)) {

@@ -3,8 +3,6 @@ package world
 import (
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
 	"testing"
 
 	"github.com/aotf/sharedmem/shm"
@@ -12,28 +10,18 @@ import (
 
 // survive works on the same objects as a process that dies: with jobs of its own
 // (from 1000 on), and with whatever else comes to its hands, which it puts back.
-func survive(t testing.TB, segment string) (leave func() map[string]bool) {
+func survive(t testing.TB, segment string) *Company { return work(t, segment, false) }
+
+// outlive is survive on a segment that is stopped or ended meanwhile.
+func outlive(t testing.TB, segment string) *Company { return work(t, segment, true) }
+
+func work(t testing.TB, segment string, ends bool) *Company {
 	t.Helper()
 	w := &World{segment: segment}
 	s, err := shm.Attach(segment, w, nil)
 	Must(t, err)
-	x := &survivor{t: t, s: s, w: w, at: map[uint64]string{}}
-	var work sync.WaitGroup
-	stop := make(chan struct{})
-	work.Go(func() {
-		for n := uint64(1000); ; n++ {
-			x.round(n)
-			select {
-			case <-stop:
-				return
-			default:
-				runtime.Gosched()
-			}
-		}
-	})
-	return func() map[string]bool {
-		close(stop)
-		work.Wait()
+	x := &survivor{t: t, s: s, w: w, ends: ends, at: map[uint64]string{}}
+	return accompany(t, s, x.round, func() map[string]bool {
 		if err := s.Close(); err != nil {
 			t.Errorf("the survivor held something: %v", err)
 		}
@@ -42,18 +30,22 @@ func survive(t testing.TB, segment string) (leave func() map[string]bool) {
 			acks[fmt.Sprint("had ", n, " ", place)] = true
 		}
 		return acks
-	}
+	})
 }
 
 type survivor struct {
 	t    testing.TB
 	s    *shm.Segment
 	w    *World
+	ends bool              // the segment may
 	at   map[uint64]string // where its own jobs are, as far as it did it
 	adds int
 }
 
 func (x *survivor) must(err error) {
+	if x.ends && (errors.Is(err, shm.ErrStopped) || errors.Is(err, shm.ErrRetired)) {
+		return
+	}
 	if err != nil {
 		x.t.Errorf("survivor: %v", err)
 	}
@@ -61,9 +53,9 @@ func (x *survivor) must(err error) {
 
 // round makes one job and one named job, takes one of each, and uses the rest. At
 // times it sweeps: that must not touch what a living process has.
-func (x *survivor) round(n uint64) {
-	w := x.w
-	if n%8 == 0 {
+func (x *survivor) round(c *Company, k int) {
+	w, n := x.w, 1000+uint64(k)
+	if k%8 == 7 && !c.alone.Load() {
 		_, err := x.s.Sweep(ctx)
 		x.must(err)
 	}
@@ -126,18 +118,4 @@ func (x *survivor) named(n uint64) {
 	c, err = w.Named.Retire(r)
 	x.must(err)
 	x.must(c.Free())
-}
-
-// outlive is attached to a segment that ends, and notices.
-func outlive(t testing.TB, segment string) (leave func() map[string]bool) {
-	t.Helper()
-	s, err := shm.Attach(segment, &World{}, nil)
-	Must(t, err)
-	return func() map[string]bool {
-		if err := s.Err(); err != nil && !errors.Is(err, shm.ErrStopped) && !errors.Is(err, shm.ErrRetired) {
-			t.Errorf("survivor: %v", err)
-		}
-		Must(t, s.Close())
-		return nil
-	}
 }

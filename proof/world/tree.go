@@ -64,6 +64,13 @@ var (
 	accounts = []objects.Account{{ID: 1, Name: "one"}, {ID: 2, Name: "two"}}
 )
 
+// StageTree makes a segment in the state that every transition starts from. The
+// operation "tree-launch" audits it.
+func StageTree(t testing.TB, processes int) string {
+	t.Helper()
+	return stageTree(t, processes, nil, nil)
+}
+
 // stageTree makes a tree with a request before each step ("one", "two", "three"),
 // one that waits for scan 1 ("wait"), one that has ended ("end"), a scan whose
 // leg A was listed (a tweet in step C, its cursor behind it), one whose leg B was

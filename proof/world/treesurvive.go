@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,32 +14,17 @@ import (
 
 // surviveTree is another process of the application: it launches requests and
 // scans of its own, brings them to their end, and gives back what is not its own.
-func surviveTree(t testing.TB, segment string) (leave func() map[string]bool) {
+func surviveTree(t testing.TB, segment string) *Company {
 	t.Helper()
 	m, err := objects.Open(segment, &objects.Options{Attach: true})
 	Must(t, err)
 	x := &treeSurvivor{t: t, m: m, acks: map[string]bool{"company": true}}
-	var work sync.WaitGroup
-	stop := make(chan struct{})
-	work.Go(func() {
-		for n := 0; ; n++ {
-			x.round(n)
-			select {
-			case <-stop:
-				return
-			default:
-				runtime.Gosched()
-			}
-		}
-	})
-	return func() map[string]bool {
-		close(stop)
-		work.Wait()
+	return accompany(t, m.Segment(), x.round, func() map[string]bool {
 		if err := m.Close(); err != nil {
 			t.Errorf("the survivor held something: %v", err)
 		}
 		return x.acks
-	}
+	})
 }
 
 type treeSurvivor struct {
@@ -56,7 +39,7 @@ func (x *treeSurvivor) must(err error) {
 	}
 }
 
-func (x *treeSurvivor) round(n int) {
+func (x *treeSurvivor) round(_ *Company, n int) {
 	if n < 4 {
 		url := fmt.Sprint("own ", n)
 		_, _, err := x.m.Users.Launch(ctx, objects.Query{URL: url, Address: netip.MustParseAddr("192.0.2.77")})

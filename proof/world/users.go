@@ -117,9 +117,9 @@ var userSteps = []step{
 		}
 	}},
 	{name: "shed", ready: func(m *objects.SharedMemory) func(func(string)) {
-		return func(func(string)) {
-			_, err := m.Users.Shed(ctx)
-			Check(err)
+		return func(ack func(string)) {
+			ack("shedding")
+			shed(m.Users.Shed)
 		}
 	}},
 	{name: "allow", ready: func(m *objects.SharedMemory) func(func(string)) {
@@ -144,6 +144,16 @@ var userSteps = []step{
 			}
 		}
 	}},
+}
+
+// shed sheds what has ended, as if two days had passed.
+func shed(do func(context.Context) (int, error)) {
+	aged := later(48 * time.Hour)
+	n, err := do(ctx)
+	Check(err)
+	if aged && n == 0 {
+		panic("nothing was shed")
+	}
 }
 
 // finishScan ends the scan that a request waits for.

@@ -21,8 +21,7 @@ type Operation struct {
 	// Attach returns what is to be killed. It tells ack what it has finished.
 	Attach func(segment string) (run func(ack func(string)))
 	// Survive, if not nil, starts the work of another process on the same objects.
-	// leave ends it, and tells Audit where the things are that it made.
-	Survive func(t testing.TB, segment string) (leave func() (acks map[string]bool))
+	Survive func(t testing.TB, segment string) *Company
 	// Audit attaches after the death, sweeps, verifies, and takes everything out:
 	// all that was acknowledged is there exactly once, nothing is owned by the
 	// dead, nothing has leaked.
