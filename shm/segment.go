@@ -76,6 +76,7 @@ type Segment struct {
 	cancel   context.CancelFunc
 	watchers sync.WaitGroup
 	closing  sync.Mutex
+	sweeping sync.Mutex // so that who sweeps finds nothing half done by the death watch of its own process
 }
 
 // Private makes a segment for this process alone, in its own memory. All

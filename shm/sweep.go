@@ -247,6 +247,8 @@ func (s *Segment) sweepTurn(ctx context.Context) Report {
 			break
 		}
 	}
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock() // also when the memory is gone
 	r := s.c.sweepAndFree()
 	w.cas(ptSweepHint, me, 0)
 	return r
@@ -268,6 +270,8 @@ func (s *Segment) Sweep(ctx context.Context) (r Report, err error) {
 	err = s.c.guard(func() error {
 		s.c.judgeAll(s.file)
 		s.c.retryBacklog()
+		s.sweeping.Lock()
+		defer s.sweeping.Unlock() // also when the memory is gone
 		r = s.c.sweepAndFree()
 		return nil
 	})
