@@ -61,6 +61,13 @@ func lifeOperations() []Operation {
 			_, err := s.Sweep(ctx)
 			Check(err)
 		}),
+		attached("sweep-holding", auditUsual, func(s *shm.Segment, _ *World, _ func(string)) {
+			_, err := s.Sweep(ctx)
+			Check(err)
+		}, func(w *World) { // permits, which the sweep is to leave alone
+			some(w.Slots.TryAcquire)
+			some(w.Lock.TryLock)
+		}),
 		// A record that found its ring full, and is put there later.
 		{Name: "sweep-full",
 			Stage: func(t testing.TB, processes int) string { return stage(t, processes, nil, crowdTodo) },
@@ -120,7 +127,7 @@ func attached(name string, check func(testing.TB, string, map[string]bool),
 				h(w)
 			}
 			return func(ack func(string)) {
-				if hold != nil { // the retired record
+				if name == "leave-open" { // the retired record
 					ack(may(5, "free"))
 				}
 				run(s, w, ack)
