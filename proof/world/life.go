@@ -14,15 +14,36 @@ import (
 // look at it, and end it.
 func lifeOperations() []Operation {
 	usual := func(t testing.TB, processes int) string { return stage(t, processes, nil, nil) }
+	few := map[string]int{"jobs": 2, "named": 2, "data-64": 1, "data-256": 1, "processes": 2, "slots": 1}
 	return []Operation{
 		{Name: "create", Stage: func(t testing.TB, _ int) string { return shmtest.Name(t) }, Audit: auditEmpty,
 			Attach: func(segment string) func(func(string)) {
 				return func(ack func(string)) {
-					few := map[string]int{"jobs": 2, "named": 2, "data-64": 1, "data-256": 1, "processes": 2, "slots": 1}
 					_, err := shm.Create(segment, &World{}, &shm.Options{Capacity: few})
 					Check(err)
 					ack("there")
 				}
+			}},
+		{Name: "open-new", Stage: func(t testing.TB, _ int) string { return shmtest.Name(t) }, Audit: auditEmpty,
+			Attach: func(segment string) func(func(string)) {
+				return func(ack func(string)) {
+					_, err := shm.Open(segment, &World{}, &shm.Options{Capacity: few})
+					Check(err)
+					ack("there")
+				}
+			}},
+		{Name: "open", Stage: usual, Survive: survive, Audit: auditUsual,
+			Attach: func(segment string) func(func(string)) {
+				return func(func(string)) {
+					_, err := shm.Open(segment, &World{}, nil)
+					Check(err)
+				}
+			}},
+		{Name: "stop-segment", Stage: usual, Survive: outlive, Audit: auditUsual,
+			Attach: func(segment string) func(func(string)) {
+				_, err := shm.Attach(segment, &World{}, nil) // or there is nobody to tell
+				Check(err)
+				return func(func(string)) { Check(shm.StopSegment(segment, nil)) }
 			}},
 		{Name: "attach", Stage: usual, Survive: survive, Audit: auditUsual,
 			Attach: func(segment string) func(func(string)) {
