@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -85,6 +87,21 @@ var ahead atomic.Int64
 
 func later() time.Duration { return time.Duration(ahead.Load()) }
 
+// Here tells, for a hook, at which lines of this package its access is: the
+// innermost first, as "ring.go:12,lane.go:34".
+func Here() string {
+	pc := make([]uintptr, 32)
+	frames := runtime.CallersFrames(pc[:runtime.Callers(1, pc)])
+	var lines []string
+	for f, more := frames.Next(); more && len(lines) < 6; f, more = frames.Next() {
+		file := filepath.Base(f.File)
+		if file != "crash.go" && file != "word_crashpoint.go" && strings.HasPrefix(f.Function, "github.com/aotf/sharedmem/shm.") {
+			lines = append(lines, fmt.Sprint(file, ":", f.Line))
+		}
+	}
+	return strings.Join(lines, ",")
+}
+
 // PointNames returns the names of all points of all protocols: the ledger of
 // what a campaign has to reach.
 func PointNames() []string { return append([]string(nil), pointNames[:]...) }
@@ -95,7 +112,7 @@ var dying atomic.Bool
 
 func die(p string) {
 	if !dying.Swap(true) {
-		fmt.Fprintf(os.Stderr, "crash point %d: %s\n", seen.Load(), p)
+		fmt.Fprintf(os.Stderr, "crash point %d: %s %s\n", seen.Load(), p, Here())
 		if self, err := os.FindProcess(os.Getpid()); err == nil {
 			_ = self.Kill()
 		}

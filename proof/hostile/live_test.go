@@ -91,14 +91,16 @@ func untilTold() context.Context {
 	return ctx
 }
 
-// rounds repeats f, each within its budget, until told, and says how often.
-func rounds(what string, f func(ctx context.Context, c *checker)) {
+// rounds repeats f, each within its budget of time and of memory for a file of that
+// size, until told, and says how often.
+func rounds(what, name string, f func(ctx context.Context, c *checker)) {
+	size := sizeOf(name)
 	told := untilTold()
 	fmt.Println("ready")
 	var c checker
 	n := 0
 	for ; told.Err() == nil && c.bad == nil; n++ {
-		world.Check(bounded(what, 1<<30, func() { f(told, &c) }))
+		world.Check(bounded(what, size, func() { f(told, &c) }))
 	}
 	if c.bad != nil {
 		fmt.Println("bad", c.bad)
@@ -116,7 +118,7 @@ func init() {
 	})
 	// Tools and what else is guarded: also while the file is cut off.
 	shmtest.Register("tool", func(args []string) {
-		rounds("tool", func(_ context.Context, c *checker) {
+		rounds("tool", args[0], func(_ context.Context, c *checker) {
 			c.dump(args[0])
 			c.verify(args[0])
 			_, err := shm.List(nil)
@@ -124,7 +126,7 @@ func init() {
 		})
 	})
 	shmtest.Register("guarded", func(args []string) {
-		rounds("guarded", func(told context.Context, c *checker) {
+		rounds("guarded", args[0], func(told context.Context, c *checker) {
 			w := &world.World{}
 			s, err := shm.Attach(args[0], w, nil)
 			if !c.ok("attach", err) {
@@ -147,7 +149,7 @@ func init() {
 	})
 	// Workers use the fast paths; a truncation may end them by SIGBUS.
 	shmtest.Register("worker", func(args []string) {
-		rounds("worker", func(told context.Context, c *checker) {
+		rounds("worker", args[0], func(told context.Context, c *checker) {
 			w := &world.World{}
 			s, err := shm.Attach(args[0], w, nil)
 			if !c.ok("attach", err) {
@@ -176,8 +178,12 @@ func init() {
 			c.ok("close", s.Close())
 		})
 	})
+	// A worker that is misled into an allocation for each object of a large number.
+	shmtest.Register("misled", func(args []string) {
+		rounds("misled", args[0], func(context.Context, *checker) { sink = make([]byte, 2*freeBytes+timesBytes*sizeOf(args[0])) })
+	})
 	shmtest.Register("tree-worker", func(args []string) {
-		rounds("tree worker", func(_ context.Context, c *checker) {
+		rounds("tree worker", args[0], func(_ context.Context, c *checker) {
 			m, err := objects.Open(args[0], &objects.Options{Attach: true})
 			if !c.ok("attach", err) {
 				return
@@ -209,6 +215,22 @@ func report(t *testing.T, who string, p *shmtest.Process) {
 	}
 	if err := p.Wait(); err != nil || !ended {
 		t.Errorf("%s died: %v", who, err)
+	}
+}
+
+// sizeOf is the size of a segment's file.
+func sizeOf(name string) int {
+	st, err := os.Stat(pathOf(name))
+	world.Check(err)
+	return int(st.Size())
+}
+
+// A round that allocates more than its budget ends the run.
+func TestLive_Memory(t *testing.T) {
+	p := shmtest.Child(t, "misled", world.Find("put").Stage(t, 8))
+	p.Want("ready")
+	if err := p.Wait(); err == nil {
+		t.Error("not noticed")
 	}
 }
 

@@ -39,7 +39,7 @@ func init() {
 		}
 		stand("begin")
 		last := func(point string) {
-			stand(fmt.Sprintf("crash point %d: %s", n, point))
+			stand(fmt.Sprintf("crash point %d: %s %s", n, point, shm.Here()))
 			dead()
 		}
 		half := n / 2

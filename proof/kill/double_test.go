@@ -31,7 +31,7 @@ type program struct {
 
 var programs = []program{
 	{"world", func(t testing.TB, n int) string { return world.Stage(t, n, world.Roomy) }, world.LeaveHalfDone, "put", 1},
-	{"tree", world.StageTree, world.LeaveTreeHalfDone, "tree-launch", 7},
+	{"tree", world.StageTree, world.LeaveTreeHalfDone, "tree-launch", 13},
 }
 
 // attach is what a program's process does first. A segment that has gone is none's.

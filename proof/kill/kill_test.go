@@ -30,6 +30,7 @@ func TestKill(t *testing.T) {
 	t.Run("recoverer", testRecoverer)
 	t.Run("pairs", testPairs)
 	t.Run("crowd", testCrowd)
+	t.Run("hinted", testHinted)
 	ledger.check(t)
 }
 
@@ -38,7 +39,7 @@ func TestKill(t *testing.T) {
 const mostAccesses = 100_000
 
 // full is whether everything is to be tried that can be, instead of a sample.
-var full = os.Getenv("PROOF_FULL") == "1"
+var full = os.Getenv("PROOF_FULL") != ""
 
 var background = context.Background()
 
@@ -199,8 +200,9 @@ func readStops(t *testing.T, p *shmtest.Process, stands func()) (d death) {
 			return d
 		}
 		var at int
-		if k, _ := fmt.Sscanf(line, "crash point %d: %s", &at, &d.point); k == 2 {
-			ledger.kill(d.point)
+		var lines string
+		if k, _ := fmt.Sscanf(line, "crash point %d: %s %s", &at, &d.point, &lines); k == 3 {
+			ledger.kill(d.point, strings.Split(lines, ","))
 			stands()
 			continue
 		}

@@ -4,6 +4,11 @@ package kill
 
 import (
 	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 	"sync"
 	"testing"
 
@@ -11,11 +16,12 @@ import (
 )
 
 // ledger counts where children were killed.
-var ledger = &book{at: map[string]int{}, ways: map[string][]string{}}
+var ledger = &book{at: map[string]int{}, lines: map[string]int{}, ways: map[string][]string{}}
 
 type book struct {
 	mu         sync.Mutex
 	at         map[string]int // kills by point
+	lines      map[string]int // kills by line of the library's source
 	operations int
 	unsteady   int
 	accesses   int // of all operations
@@ -26,10 +32,13 @@ type book struct {
 	elsewhere  int                 // at another point than alone: others had come between
 }
 
-func (b *book) kill(point string) {
+func (b *book) kill(point string, lines []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.at[point]++
+	for _, line := range lines {
+		b.lines[line]++
+	}
 	b.kills++
 }
 
@@ -88,10 +97,57 @@ func (b *book) check(t *testing.T) {
 			t.Errorf("killed at %q, which is no point", p)
 		}
 	}
+	sites := accessLines(t)
+	killed := 0
+	for line, text := range sites {
+		why, ok := unreachableLines[strings.TrimSpace(text)]
+		switch {
+		case b.lines[line] > 0:
+			if killed++; ok {
+				t.Errorf("%s was killed at, and the list says it cannot be: %s", line, why)
+			}
+		case !ok && flag.Lookup("test.run").Value.String() == "":
+			t.Errorf("%s was never killed at: %s", line, strings.TrimSpace(text))
+		}
+	}
+	t.Logf("%d of %d lines with an access", killed, len(sites))
 	if b.compared > 0 && b.elsewhere == 0 {
 		t.Error("the others never came between the steps of an operation")
 	}
 	t.Logf("among others, %d of %d kills were at another point than alone", b.elsewhere, b.compared)
 	t.Logf("%d operations (%d that wake goroutines of their own) with %d accesses; %d of %d points; %d kills, %d of them double",
 		b.operations, b.unsteady, b.accesses, len(b.at), len(names), b.kills, b.doubles)
+}
+
+// unreachableLines are accesses that no child is killed at, by their text, and why.
+var unreachableLines = map[string]string{}
+
+var pointName = regexp.MustCompile(`\bpt[A-Z]\w*`)
+
+// accessLines are the lines of package shm that name a point: one point may stand
+// for several accesses.
+func accessLines(t *testing.T) map[string]string {
+	t.Helper()
+	files, err := filepath.Glob("../../shm/*.go")
+	if err != nil || len(files) == 0 {
+		t.Fatal(err, len(files))
+	}
+	lines := map[string]string{}
+	for _, f := range files {
+		name := filepath.Base(f)
+		if name == "point.go" || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n, text := range strings.Split(string(b), "\n") {
+			code, _, _ := strings.Cut(text, "//")
+			if pointName.MatchString(code) {
+				lines[fmt.Sprint(name, ":", n+1)] = code
+			}
+		}
+	}
+	return lines
 }

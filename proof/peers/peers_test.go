@@ -12,11 +12,14 @@
 //	cleaner meets a live node                      shm TestRemove, TestReset, TestStopped_KeepsItsClaim, TestTwoOpeningsInOneProcess
 //	cleaner killed while cleaning                  proof/kill TestKill/alone/remove, TestKill/alone/reset, TestKill/recoverer
 //	cleaner's residue, tags that stay              shm TestRemove, TestReset, TestOpen_RaceOfGoroutines: nothingLeftOf
+//	last to leave dies before it cleans up (H3)    shm TestAllKilled; proof/kill TestKill/alone/leave, TestKill/alone/remove-own
+//	half-born member nobody lists (H4)             proof/kill TestKill/alone/attach, TestKill/alone/restart
 //	unreaped zombie keeps its locks                shm TestKill_Zombie; TestZombieRefusesRestart
 //	process id used again                          TestProcessIDUsedAgain
 //	locks lost by open and close in the process    TestOpenAndCloseLosesLocks; shm TestTwoOpeningsInOneProcess
 //	stray close of the lock's descriptor           TestStrayClose, TestStrayCloseAndReuse
 //	fork without exec keeps the dead alive         TestForkWithoutExec; with exec: shm TestKill_ChildOfTheHolder
+//	descriptor passed on keeps the dead alive      TestPassedDescriptor
 //	permission changed under the running           TestPermissionTakenAway; at attach: shm TestAttach_Users, TestAttach_Mode
 //	disk full: SIGBUS at a write                   TestFullDisk; at creation: shm TestNoSpace
 //	file truncated                                 shm TestTruncated*, proof/hostile TestLive

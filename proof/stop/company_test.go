@@ -43,8 +43,10 @@ func open(t *testing.T, m *meter, op, name string, c *child) company {
 // them is stopped, a newcomer looks in.
 var alone = map[string]string{
 	"create":               "there is nothing to work on yet",
+	"open-new":             "there is nothing to work on yet",
 	"restart":              "the segment is stopped until it is over",
 	"stop":                 "it ends the work of all",
+	"stop-segment":         "it ends the work of all",
 	"tree-stop":            "it ends the work of all",
 	"remove-own":           "the segment is gone for all who were there",
 	"remove":               "it is refused while others are there",

@@ -14,15 +14,36 @@ import (
 // look at it, and end it.
 func lifeOperations() []Operation {
 	usual := func(t testing.TB, processes int) string { return stage(t, processes, nil, nil) }
+	few := map[string]int{"jobs": 2, "named": 2, "data-64": 1, "data-256": 1, "processes": 2, "slots": 1}
 	return []Operation{
 		{Name: "create", Stage: func(t testing.TB, _ int) string { return shmtest.Name(t) }, Audit: auditEmpty,
 			Attach: func(segment string) func(func(string)) {
 				return func(ack func(string)) {
-					few := map[string]int{"jobs": 2, "named": 2, "data-64": 1, "data-256": 1, "processes": 2, "slots": 1}
 					_, err := shm.Create(segment, &World{}, &shm.Options{Capacity: few})
 					Check(err)
 					ack("there")
 				}
+			}},
+		{Name: "open-new", Stage: func(t testing.TB, _ int) string { return shmtest.Name(t) }, Audit: auditEmpty,
+			Attach: func(segment string) func(func(string)) {
+				return func(ack func(string)) {
+					_, err := shm.Open(segment, &World{}, &shm.Options{Capacity: few})
+					Check(err)
+					ack("there")
+				}
+			}},
+		{Name: "open", Stage: usual, Survive: survive, Audit: auditUsual,
+			Attach: func(segment string) func(func(string)) {
+				return func(func(string)) {
+					_, err := shm.Open(segment, &World{}, nil)
+					Check(err)
+				}
+			}},
+		{Name: "stop-segment", Stage: usual, Survive: outlive, Audit: auditUsual,
+			Attach: func(segment string) func(func(string)) {
+				_, err := shm.Attach(segment, &World{}, nil) // or there is nobody to tell
+				Check(err)
+				return func(func(string)) { Check(shm.StopSegment(segment, nil)) }
 			}},
 		{Name: "attach", Stage: usual, Survive: survive, Audit: auditUsual,
 			Attach: func(segment string) func(func(string)) {
@@ -60,6 +81,13 @@ func lifeOperations() []Operation {
 		attached("sweep", auditUsual, func(s *shm.Segment, _ *World, _ func(string)) {
 			_, err := s.Sweep(ctx)
 			Check(err)
+		}),
+		attached("sweep-holding", auditUsual, func(s *shm.Segment, _ *World, _ func(string)) {
+			_, err := s.Sweep(ctx)
+			Check(err)
+		}, func(w *World) { // permits, which the sweep is to leave alone
+			some(w.Slots.TryAcquire)
+			some(w.Lock.TryLock)
 		}),
 		// A record that found its ring full, and is put there later.
 		{Name: "sweep-full",
@@ -120,7 +148,7 @@ func attached(name string, check func(testing.TB, string, map[string]bool),
 				h(w)
 			}
 			return func(ack func(string)) {
-				if hold != nil { // the retired record
+				if name == "leave-open" { // the retired record
 					ack(may(5, "free"))
 				}
 				run(s, w, ack)

@@ -7,15 +7,17 @@ import (
 	"github.com/aotf/sharedmem/shm"
 )
 
+func putting(w *World) func(ack func(string)) {
+	c := newJob(w, 10)
+	return func(ack func(string)) {
+		ack(may(10, "todo"))
+		Check(w.Todo.TryPut(c))
+		ack(is(10, "todo"))
+	}
+}
+
 var queueActs = []act{
-	{name: "put", ready: func(w *World) func(func(string)) {
-		c := newJob(w, 10)
-		return func(ack func(string)) {
-			ack(may(10, "todo"))
-			Check(w.Todo.TryPut(c))
-			ack(is(10, "todo"))
-		}
-	}},
+	{name: "put", ready: putting},
 	{name: "put-all", ready: func(w *World) func(func(string)) {
 		cs := []shm.Claim[Job]{newJob(w, 10), newJob(w, 11)}
 		return func(ack func(string)) {
@@ -46,6 +48,23 @@ var queueActs = []act{
 			}
 		}
 	}},
+	{name: "put-behind", // the tail lags: its poster died before he moved it
+		more: func(t testing.TB, w *World) { lag(t, w, "todo", tailAt) }, ready: putting},
+	{name: "put-over", // the head lags by a lap: job 1 was claimed there by one who died before he moved it
+		more: func(t testing.TB, w *World) {
+			crowdTodo(t, w)
+			c := some(w.Todo.TryGet)
+			fill(w, c)
+			Must(t, c.Settle())
+			lag(t, w, "todo", headAt)
+		},
+		ready: func(w *World) func(func(string)) {
+			do := putting(w)
+			return func(ack func(string)) {
+				ack(is(1, "settled"))
+				do(ack)
+			}
+		}},
 	{name: "release-full", more: crowdTodo, relieve: passHead, ready: func(w *World) func(func(string)) {
 		r := job(w, 2)
 		c := some(func() (shm.Claim[Job], error) { return w.Todo.Take(r) })

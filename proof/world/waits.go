@@ -5,6 +5,8 @@ import (
 	"errors"
 	"runtime"
 	"time"
+
+	"github.com/aotf/sharedmem/shm"
 )
 
 // briefly calls what would block, and gives up after a moment. It sleeps there in
@@ -41,6 +43,44 @@ var waitActs = []act{
 				return err == nil || looks > announced, nil
 			}))
 			ack(is(10, "urgent"))
+		}
+	}},
+	{name: "ring-get-waiting", ready: func(w *World) func(func(string)) {
+		some(w.Done.TryGet) // nobody else puts there
+		return func(func(string)) {
+			briefly(func(ctx context.Context) error {
+				_, err := w.Done.Get(ctx)
+				return err
+			})
+		}
+	}},
+	{name: "put-waiting", more: crowdTodo, relieve: passHead, ready: func(w *World) func(func(string)) {
+		c := newJob(w, 10)
+		return func(ack func(string)) {
+			ack(may(10, "todo"))
+			briefly(func(ctx context.Context) error { return w.Todo.Put(ctx, c) })
+		}
+	}},
+	{name: "new-waiting", ready: func(w *World) func(func(string)) {
+		for _, err := w.Jobs.TryNew(); !errors.Is(err, shm.ErrFull); _, err = w.Jobs.TryNew() {
+			Check(err)
+		}
+		return func(func(string)) {
+			briefly(func(ctx context.Context) error {
+				_, err := w.Jobs.New(ctx)
+				return err
+			})
+		}
+	}},
+	{name: "acquire-waiting", ready: func(w *World) func(func(string)) {
+		for range 3 {
+			some(w.Slots.TryAcquire)
+		}
+		return func(func(string)) {
+			briefly(func(ctx context.Context) error {
+				_, err := w.Slots.Acquire(ctx)
+				return err
+			})
 		}
 	}},
 	{name: "acquire", ready: func(w *World) func(func(string)) {
