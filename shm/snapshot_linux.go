@@ -30,7 +30,8 @@ import (
 // once more.
 //
 // The file is complete when it gets its name; one of that name is not replaced
-// (fs.ErrExist). It has the segment's mode. Killed in between: FILE.part remains
+// (fs.ErrExist). It has the segment's owner, group and mode, as far as this process
+// may give them: otherwise it is the process's own. Killed in between: FILE.part remains
 // at most, with a number. It blocks for as long as the copying takes.
 func Snapshot(name, file string, o *Options, force bool) (r SnapshotReport, err error) {
 	opt := o.filled()
@@ -64,9 +65,9 @@ func (s *Segment) snapshot(r *SnapshotReport) error {
 			r.Attached = append(r.Attached, p)
 		}
 	}
-	mode := fs.FileMode(0o600)
-	if st, err := s.file.f.Stat(); err == nil {
-		mode = st.Mode().Perm()
+	owner, err := ownershipOf(s.file.f)
+	if err != nil {
+		return err
 	}
 	part, err := os.CreateTemp(filepath.Dir(r.File), filepath.Base(r.File)+".part")
 	if err != nil {
@@ -82,7 +83,10 @@ func (s *Segment) snapshot(r *SnapshotReport) error {
 		return err
 	}
 	r.SideFiles = side
-	if err := errors.Join(part.Chmod(mode), part.Sync()); err != nil {
+	if _, err := owner.giveMost(part); err != nil {
+		return err
+	}
+	if err := part.Sync(); err != nil {
 		return err
 	}
 	err = unix.Renameat2(unix.AT_FDCWD, part.Name(), unix.AT_FDCWD, r.File, unix.RENAME_NOREPLACE)
@@ -129,7 +133,8 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// copySide copies the side files of one path to another, and returns how many.
+// copySide copies the side files of one path to another, with their owners, and
+// returns how many.
 func copySide(from, to string) (n int, err error) {
 	list, err := SideFiles(from)
 	if err != nil {
@@ -162,6 +167,9 @@ func copyFile(from, to string) error {
 		return err
 	}
 	_, err = io.Copy(dst, src)
+	if o, e := ownershipOf(src); err == nil && e == nil {
+		_, err = o.giveMost(dst)
+	}
 	return errors.Join(err, dst.Sync(), dst.Close())
 }
 
