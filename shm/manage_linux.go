@@ -47,11 +47,20 @@ func (m *Image) load() error {
 	if err := g.view(&m.c); err != nil {
 		return err
 	}
+	m.c.findBoot()
 	m.Size, m.Hash, m.objects = g.size, g.hash, g.objects
 	m.State = segmentStates[m.c.head[headState].load(ptAttachRead)]
 	m.Creator = int(m.c.head[headCreator].load(ptAttachRead))
 	m.Created = int64(m.c.head[headCreated].load(ptAttachRead))
 	return nil
+}
+
+// findBoot tells a segment of an earlier boot, whose times since boot mean nothing.
+func (c *core) findBoot() {
+	if boot, err := bootID(); err == nil {
+		_, err := readGeometry(c.mem, boot)
+		c.otherBoot = errors.Is(err, ErrBoot)
+	}
 }
 
 // attended opens any program's segment for retiring it, and proves by the

@@ -202,7 +202,7 @@ func (s *snapshot) fill(name string, l *Layout, opt *Options, r *RestoreReport) 
 	if err = x.run(); err == nil {
 		err = fresh.c.sound("this is a defect of Restore; nothing was restored")
 	}
-	if s.otherBoot {
+	if s.c.otherBoot {
 		x.note("the snapshot is of an earlier boot: times since boot in its records mean nothing now")
 	}
 	if side, e := SideFiles(s.path); e == nil && len(side) > 0 && r.Moved > 0 {

@@ -199,10 +199,7 @@ func (s *snapshot) load() error {
 		return err
 	}
 	s.g = g
-	if boot, err := bootID(); err == nil {
-		_, err := readGeometry(s.c.mem, boot)
-		s.otherBoot = errors.Is(err, ErrBoot)
-	}
+	s.c.findBoot()
 	for i := range s.c.nslots {
 		w := &s.c.slot(i)[slotWord]
 		if v := w.load(ptAttachRead); slotState(v) == slotAlive {
