@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,7 +19,7 @@ type RecordType struct {
 
 // A Field describes one field of a record. Kinds are bool, u8 to u64, i8 to
 // i64, f32, f64, bytes, text, addr, enum, flags, time, duration, ref, blob,
-// word, struct and array, and nothing else.
+// boot, word, struct and array, and nothing else.
 type Field struct {
 	Name   string   `json:"name"`
 	Kind   string   `json:"kind"`
@@ -27,7 +28,8 @@ type Field struct {
 	Phase  int      `json:"phase,omitempty"`  // published from this phase on
 	Count  int      `json:"count,omitempty"`  // array: elements, described by Fields[0]
 	Values []string `json:"values,omitempty"` // enum: by number; flags: by bit
-	Bits   string   `json:"bits,omitempty"`   // enum, flags, time, duration: the integer below
+	Bits   string   `json:"bits,omitempty"`   // enum, flags, time, duration, boot: the integer below
+	Low    int      `json:"low,omitempty"`    // the value is that many of the lowest bits; the others are the program's own
 	Fields []Field  `json:"fields,omitempty"` // struct: its fields
 }
 
@@ -153,13 +155,21 @@ func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 				return f, false, fmt.Errorf("tag ref on %s: want a Word", t)
 			}
 			f.Kind = "ref"
-		case "enum", "flags", "time":
+		case "enum", "flags", "time", "boot":
+			if f.Kind == "duration" && name == "boot" {
+				f.Kind = f.Bits
+			}
 			if f.Kind == "" || f.Kind[0] != 'u' && f.Kind[0] != 'i' && f.Kind != "word" {
 				return f, false, fmt.Errorf("tag %s on %s: want an integer or a Word", name, t)
 			}
 			f.Bits, f.Kind = f.Kind, name
 			if value != "" {
 				f.Values = strings.Split(value, "|")
+			}
+		case "low":
+			f.Low, err = strconv.Atoi(value)
+			if err != nil || f.checkLow() != nil {
+				return f, false, fmt.Errorf("tag %s on %s: want 1 to %d bits of an unsigned integer or a Word", opt, t, 8*f.Size-1)
 			}
 		default:
 			return f, false, fmt.Errorf("unknown tag %q", opt)
@@ -179,6 +189,15 @@ func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 		err = fmt.Errorf("type %s cannot lie in shared memory: use fixed-size integers, floats, byte arrays, structs, Word, Ref or Blob", t)
 	}
 	return f, key, err
+}
+
+// checkLow refuses a part that is not of the integer.
+func (f Field) checkLow() error {
+	below := cmp.Or(f.Bits, f.Kind)
+	if f.Low < 1 || f.Low >= 8*f.Size || below[0] != 'u' && below != "word" {
+		return fmt.Errorf("field %s: the lowest %d bits of %s", f.Name, f.Low, below)
+	}
+	return nil
 }
 
 const maxPhase = 15

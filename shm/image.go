@@ -148,6 +148,11 @@ func checkFields(fields []Field, size, depth, phase int) error {
 		case fixed && (f.Size != want || want == 8 && (f.Kind == "word" || f.Kind == "blob" || f.Kind == "ref") && f.Offset%8 != 0):
 			return fmt.Errorf("field %s: %s of %d bytes at %d", f.Name, f.Kind, f.Size, f.Offset)
 		}
+		if f.Low != 0 {
+			if err := f.checkLow(); err != nil {
+				return err
+			}
+		}
 		if err := checkFields(f.Fields, n, depth+1, f.Phase); err != nil {
 			return err
 		}
@@ -157,8 +162,8 @@ func checkFields(fields []Field, size, depth, phase int) error {
 }
 
 var (
-	openKinds    = []string{"bytes", "text", "struct", "array"}  // have no size of their own
-	bitKinds     = []string{"enum", "flags", "time", "duration"} // stand on an integer
+	openKinds    = []string{"bytes", "text", "struct", "array"}          // have no size of their own
+	bitKinds     = []string{"enum", "flags", "time", "duration", "boot"} // stand on an integer
 	integerKinds = []string{"u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "word"}
 )
 
@@ -271,7 +276,7 @@ func (m *Image) record(a *arena, i uint32, dst []uint64) (rec Record, ok bool) {
 		}
 		st := Status{h, &m.c}
 		rec = Record{makeRef(a.id, h, i).String(), h.state().String(), st.Queue(), st.Process(), st.Attempt(), nil}
-		rec.Values = fieldValues(a.obj.Record.Fields, asBytes(dst), phase, m.c.blobText)
+		rec.Values = fieldValues(a.obj.Record.Fields, asBytes(dst), phase, &m.c)
 		return rec, true
 	}
 	return rec, false

@@ -75,8 +75,8 @@ type order2 struct {
 	Body     shm.Blob
 	Count    uint64
 	Minus    int64
-	Hits     shm.Word
-	Level    uint16 `shm:"enum=low|high|urgent"`
+	Hits     shm.Word `shm:"flags=hit,low=1"` // the same word, of which more is said
+	Level    uint16   `shm:"enum=low|high|urgent"`
 	_        [6]byte
 	Result   uint64 `shm:"phase=1"`
 }

@@ -83,7 +83,11 @@ func widens(f, t Field) bool {
 		}
 		return kind[0]
 	}
-	integers := slices.Contains(integerKinds, f.Kind) && slices.Contains(integerKinds, t.Kind) ||
+	// A number of which the description now says more is the same number.
+	explained := f.Size == t.Size && (slices.Contains(integerKinds, f.Kind) || f.Kind == "duration" && t.Kind == "boot") &&
+		slices.Contains(bitKinds, t.Kind)
+	integers := explained ||
+		slices.Contains(integerKinds, f.Kind) && slices.Contains(integerKinds, t.Kind) ||
 		slices.Contains(bitKinds, f.Kind) && f.Kind == t.Kind
 	switch {
 	case integers:

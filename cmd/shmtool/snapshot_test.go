@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -235,4 +236,38 @@ func askSnapshots(t *testing.T, ask func(command string, args ...string), note f
 	var out bytes.Buffer
 	run(ended, []string{"serve", aotf, "--json"}, nil, &out, io.Discard)
 	note("serve", out.String())
+}
+
+// A group's segment stays one over create, snapshot and restore.
+func TestSharing(t *testing.T) {
+	name := shmtest.Name(t)
+	path := filepath.Join(segments(), name)
+	group := strconv.Itoa(os.Getegid())
+	t.Cleanup(func() { call(t, 0, "rm", name) })
+	want := func(mode fs.FileMode) {
+		t.Helper()
+		st, err := os.Stat(path)
+		must(t, err)
+		if st.Mode().Perm() != mode {
+			t.Errorf("mode %o, want %o", st.Mode().Perm(), mode)
+		}
+	}
+	call(t, 2, "create", name, "--mode", "0666")
+	call(t, 2, "create", name, "--group", "12345")
+	call(t, 2, "create", name, "--mode", "0660", "--group", "no such group")
+	call(t, 0, "create", name, "--mode", "0660", "--group", group)
+	want(0o660)
+	file := filepath.Join(t.TempDir(), "copy")
+	call(t, 0, "snapshot", name, file)
+	call(t, 0, "restore", file, name)
+	want(0o660)
+	if _, stderr := call(t, 1, "restore", file, name, "--mode", "0600"); !strings.Contains(stderr, "for a new segment") {
+		t.Error(stderr)
+	}
+	call(t, 0, "rm", name)
+	call(t, 0, "restore", file, name)
+	want(0o660)
+	call(t, 0, "rm", name)
+	call(t, 0, "restore", file, name, "--mode", "0600")
+	want(0o600)
 }
