@@ -34,6 +34,25 @@ func init() {
 		fmt.Println("ready")
 		select {}
 	})
+	// claim-briefly NAME: claim a job, free it when told to, and wait to be killed.
+	shmtest.Register("claim-briefly", func(args []string) {
+		a := &shop{}
+		_, err := shm.Attach(args[0], a, nil)
+		if err == nil {
+			var c shm.Claim[job]
+			if c, err = a.Todo.TryGet(); err == nil {
+				fmt.Println("ready")
+				_, _ = fmt.Scanln()
+				err = c.Free()
+			}
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("freed")
+		select {}
+	})
 	// claim-aotf NAME: claim a request of AOTF at step 1, and wait to be killed.
 	shmtest.Register("claim-aotf", func(args []string) {
 		m, err := objects.Open(args[0], &objects.Options{Attach: true})
@@ -222,10 +241,14 @@ func TestKillOwner(t *testing.T) {
 	if code := run(t.Context(), []string{"kill-owner", name, "--record", "1.0.1"}, strings.NewReader("y\n"), &out, &errs); code != 0 {
 		t.Fatalf("%d %s%s", code, &out, &errs)
 	}
-	for _, want := range []string{"process " + pid, "stopped", `record 1.0.1 (jobs "first"), owned from todo`, "permit 0 of lock", "Kill it?",
-		"has ended", "1 record is back", "1 permit is free"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, &out)
+	for _, want := range []string{"process " + pid, "stopped", `record 1.0.1 (jobs "first"), owned from todo`, "permit 0 of lock", "Kill it?"} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("the question has no %q:\n%s", want, &errs)
+		}
+	}
+	for _, want := range []string{"has ended", "1 record is back", "1 permit is free"} {
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "Kill it?") {
+			t.Errorf("no %q, or the question, in\n%s", want, &out)
 		}
 	}
 	_ = child.Wait()
@@ -249,6 +272,30 @@ func TestKillOwner(t *testing.T) {
 		t.Error(errs)
 	}
 }
+
+// A process that has given the record away before the answer comes lives on.
+func TestKillOwner_ChangedMeanwhile(t *testing.T) {
+	name := withJob(t)
+	child := shmtest.Child(t, "claim-briefly", name)
+	child.Want("ready")
+	var out, errs bytes.Buffer
+	answer := readFunc(func(b []byte) (int, error) {
+		child.Say("")
+		child.Want("freed")
+		return copy(b, "y\n"), nil
+	})
+	if code := run(t.Context(), []string{"kill-owner", name, "--record", "1.0.1", "--json"}, answer, &out, &errs); code != 1 ||
+		!strings.Contains(errs.String(), "does not own record 1.0.1 any more") || out.Len() > 0 {
+		t.Errorf("exit code %d: %s%s", code, &out, &errs)
+	}
+	if s := decode[seenProcesses](t, 0, "stat", name); len(s.Processes) != 1 || s.Processes[0].State != "alive" {
+		t.Errorf("it was killed: %+v", s)
+	}
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(b []byte) (int, error) { return f(b) }
 
 func TestGetSet(t *testing.T) {
 	a := &shop{}
