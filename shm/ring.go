@@ -320,7 +320,7 @@ func (q *ring) ahead(p int, s, head uint64) bool {
 // that ring may lead there, or not yet.
 type posts struct{ h []header }
 
-func (p *posts) add(a *arena, i uint32, h header) {
+func (p *posts) note(a *arena, i uint32, h header) {
 	if p.h == nil {
 		p.h = make([]header, a.n)
 	}

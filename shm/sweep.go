@@ -136,7 +136,7 @@ func (a *arena) sweep(r *Report) {
 					r.Hints++
 				}
 			case c.ownerGone(h.owner()):
-				lost.add(a, i, h)
+				lost.note(a, i, h)
 			}
 		case Settled:
 			if !a.named(i, h) && a.retireUnnamed(i, h) {

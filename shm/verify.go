@@ -185,7 +185,7 @@ func (v *verifier) posted(a *arena, i uint32, h header, q *lane, posts *posts) {
 	}
 	switch {
 	case q.ring != nil:
-		posts.add(a, i, h)
+		posts.note(a, i, h)
 	default:
 		if !q.bag.posted.has(ptVerify, i) {
 			v.add(Repairable, q.obj.Name, "record %d (turn %d): posted, but not in the bitmap", i, h.turn())
