@@ -19,7 +19,7 @@ var recordActs = []act{
 	}},
 	{name: "alloc-stale", // the bits of taken records say that they are free
 		more: func(t testing.TB, w *World) {
-			pokeObject(t, w, "jobs", freeAt, func(v uint64) uint64 { return v | 1<<Jobs - 1 })
+			pokeObject(t, w, "jobs", freeAt, func(v uint64) uint64 { return v | (1<<Jobs - 1) })
 		},
 		ready: func(w *World) func(func(string)) {
 			return func(func(string)) { some(w.Jobs.TryNew) }
