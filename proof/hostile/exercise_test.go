@@ -19,7 +19,7 @@ var address = netip.MustParseAddr("192.0.2.9")
 
 var typedErrors = []error{shm.ErrNotSegment, shm.ErrVersion, shm.ErrCorrupt, shm.ErrLayout, shm.ErrBoot, shm.ErrRetired,
 	shm.ErrStopped, shm.ErrFull, shm.ErrEmpty, shm.ErrGone, shm.ErrStale, shm.ErrTooLarge, shm.ErrBusy, shm.ErrNotIndexed,
-	shm.ErrNotExist, shm.ErrInUse, shm.ErrSegmentFault, shm.ErrClosed, objects.ErrLimit, objects.ErrTaken, objects.ErrInvalid,
+	shm.ErrNotExist, shm.ErrInUse, shm.ErrCapacity, shm.ErrSegmentFault, shm.ErrClosed, objects.ErrLimit, objects.ErrTaken, objects.ErrInvalid,
 	context.DeadlineExceeded, context.Canceled, fs.ErrNotExist}
 
 // A checker keeps the first error that is none of the typed ones.
@@ -27,6 +27,8 @@ type checker struct {
 	bad   error
 	seen  map[string]int // typed errors, by name
 	shown int            // images dumped
+	// restored are images of which Restore made a segment.
+	restored int
 }
 
 // ok says whether the call succeeded.

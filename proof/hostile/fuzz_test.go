@@ -49,3 +49,6 @@ func FuzzDump(f *testing.F)   { fuzz(f, func(c *checker, _, name string) { c.dum
 func FuzzVerify(f *testing.F) { fuzz(f, func(c *checker, _, name string) { c.verify(name) }) }
 func FuzzAttach(f *testing.F) { fuzz(f, (*checker).attach) }
 func FuzzSweep(f *testing.F)  { fuzz(f, (*checker).sweep) }
+func FuzzRestore(f *testing.F) {
+	fuzz(f, func(c *checker, _, name string) { c.restore(name) })
+}

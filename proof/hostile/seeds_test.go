@@ -68,6 +68,7 @@ func use(which, name string, size int) (c checker, err error) {
 		what string
 		use  func()
 	}{
+		{"restore", func() { c.restore(name) }}, // first: it is to change nothing of the file
 		{"dump", func() { c.dump(name) }},
 		{"verify", func() { c.verify(name) }},
 		{"attach", func() { c.attach(which, name) }},
@@ -86,6 +87,8 @@ type seedReport struct {
 	Errors map[string]int // typed errors
 	Texts  int            // changed descriptions
 	Shown  int            // of these, that could be opened
+	// Restored are images of which Restore made a segment.
+	Restored int
 }
 
 func (r *seedReport) add(x seedReport) {
@@ -97,6 +100,7 @@ func (r *seedReport) add(x seedReport) {
 	}
 	r.Texts += x.Texts
 	r.Shown += x.Shown
+	r.Restored += x.Restored
 }
 
 func init() {
@@ -136,6 +140,7 @@ func init() {
 			for k, v := range c.seen {
 				r.Errors[k] += v
 			}
+			r.Restored += c.restored
 			if len(fields) > 0 && len(edits) == 0 {
 				r.Texts++
 				r.Shown += c.shown
@@ -235,8 +240,8 @@ func TestSeeds(t *testing.T) {
 	for _, line := range bad {
 		t.Errorf("seed %s (again: PROOF_SEED)", line)
 	}
-	t.Logf("%d mutations, seeds %d to %d; edited words %v; %d changed descriptions, of which %d could be opened",
-		done, from, to-1, total.Areas, total.Texts, total.Shown)
+	t.Logf("%d mutations, seeds %d to %d; edited words %v; %d changed descriptions, of which %d could be opened; %d could be restored",
+		done, from, to-1, total.Areas, total.Texts, total.Shown, total.Restored)
 	for _, k := range slices.Sorted(maps.Keys(total.Errors)) {
 		t.Logf("%7d x %s", total.Errors[k], k)
 	}
@@ -245,6 +250,9 @@ func TestSeeds(t *testing.T) {
 			if total.Areas[kind] == 0 {
 				t.Errorf("no %s was ever edited", kind)
 			}
+		}
+		if total.Restored == 0 || total.Restored == done {
+			t.Errorf("%d of %d were restored: nothing was decided", total.Restored, done)
 		}
 		if total.Shown == 0 {
 			t.Error("no changed description was ever opened")

@@ -101,12 +101,14 @@ func (b *book) check(t *testing.T) {
 	killed := 0
 	for line, text := range sites {
 		why, ok := unreachableLines[strings.TrimSpace(text)]
+		file, _, _ := strings.Cut(line, ":")
+		_, elsewhere := elsewhereFiles[file]
 		switch {
 		case b.lines[line] > 0:
 			if killed++; ok {
 				t.Errorf("%s was killed at, and the list says it cannot be: %s", line, why)
 			}
-		case !ok && flag.Lookup("test.run").Value.String() == "":
+		case !ok && !elsewhere && flag.Lookup("test.run").Value.String() == "":
 			t.Errorf("%s was never killed at: %s", line, strings.TrimSpace(text))
 		}
 	}
@@ -119,8 +121,28 @@ func (b *book) check(t *testing.T) {
 		b.operations, b.unsteady, b.accesses, len(b.at), len(names), b.kills, b.doubles)
 }
 
-// unreachableLines are accesses that no child is killed at, by their text, and why.
-var unreachableLines = map[string]string{}
+// elsewhereFiles are those whose accesses no child is killed at, and why.
+var elsewhereFiles = map[string]string{
+	"restore.go":        "a snapshot mapped by the process alone, and a file that has no name yet",
+	"restorefields.go":  "the same",
+	"restorequeues.go":  "the same",
+	"snapshot_linux.go": "the same",
+	"inspect_queues.go": "an operator's tool that writes nothing",
+	"inspect_owners.go": "the same",
+	"sleeper.go":        "private segments: nobody dies there alone",
+}
+
+// unreachableLines are single lines of the kind, by their text.
+var unreachableLines = map[string]string{
+	`v.add(Repairable, "registry", "slot %d: process %d is dead and not judged yet", i, c.slot(i)[slotPID].load(ptVerify))`: "Verify writes nothing",
+	`v.add(Repairable, "registry", "slot %d: process %d is dead and not swept yet", i, c.slot(i)[slotPID].load(ptVerify))`:  "Verify writes nothing",
+	`case !v.lives[slot] || slotGen(v.c.slot(uint32(slot) - 1)[slotWord].load(ptVerify))&cellGenMask != gen:`:               "Verify writes nothing",
+	`if x.control(b).load(ptVerify) == c {`:                                                           "Verify writes nothing",
+	`gen := slotGen(s[slotWord].load(ptProcesses))`:                                                   "a list of deaths, which writes nothing",
+	`noticed := time.Duration(s[slotNoticed].load(ptProcesses))`:                                      "the same",
+	`list = append(list, Death{int(i), gen, noticed, time.Duration(s[slotSwept].load(ptProcesses))})`: "the same",
+	`if q.tail.load(ptRingTail) == t && w.load(ptRingSlot) == s {`:                                    "a put that another overtook by a lap, or corrupt memory: it looks again",
+}
 
 var pointName = regexp.MustCompile(`\bpt[A-Z]\w*`)
 

@@ -45,6 +45,7 @@ var alone = map[string]string{
 	"create":               "there is nothing to work on yet",
 	"open-new":             "there is nothing to work on yet",
 	"restart":              "the segment is stopped until it is over",
+	"open-retired":         "there is nothing to work on yet",
 	"stop":                 "it ends the work of all",
 	"stop-segment":         "it ends the work of all",
 	"tree-stop":            "it ends the work of all",

@@ -39,6 +39,19 @@ func lifeOperations() []Operation {
 					Check(err)
 				}
 			}},
+		{Name: "open-retired", Audit: auditEmpty, // it removes that, and makes a new one
+			Stage: func(t testing.TB, processes int) string {
+				name := usual(t, processes)
+				poke(name, stateAt, func(uint64) uint64 { return retired })
+				return name
+			},
+			Attach: func(segment string) func(func(string)) {
+				return func(ack func(string)) {
+					_, err := shm.Open(segment, &World{}, &shm.Options{Capacity: few})
+					Check(err)
+					ack("there")
+				}
+			}},
 		{Name: "stop-segment", Stage: usual, Survive: outlive, Audit: auditUsual,
 			Attach: func(segment string) func(func(string)) {
 				_, err := shm.Attach(segment, &World{}, nil) // or there is nobody to tell

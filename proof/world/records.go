@@ -17,6 +17,13 @@ var recordActs = []act{
 	{name: "alloc", ready: func(w *World) func(func(string)) {
 		return func(func(string)) { some(w.Jobs.TryNew) }
 	}},
+	{name: "alloc-stale", // the bits of taken records say that they are free
+		more: func(t testing.TB, w *World) {
+			pokeObject(t, w, "jobs", freeAt, func(v uint64) uint64 { return v | (1<<Jobs - 1) })
+		},
+		ready: func(w *World) func(func(string)) {
+			return func(func(string)) { some(w.Jobs.TryNew) }
+		}},
 	{name: "alloc-full",
 		more: func(t testing.TB, w *World) {
 			for n := uint64(20); ; n++ {
