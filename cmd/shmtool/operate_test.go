@@ -264,7 +264,10 @@ func TestGetSet(t *testing.T) {
 		t.Error(errs)
 	}
 	before := content(t, s.Name())
-	if _, errs := call(t, 2, "set", s.Name(), "root"); !strings.Contains(errs, "stop is the only key") {
+	if _, errs := call(t, 2, "set", s.Name(), "root"); !strings.Contains(errs, "want stop, or KEY=N") {
+		t.Error(errs)
+	}
+	if _, errs := call(t, 2, "set", s.Name(), "root=3"); !strings.Contains(errs, "cannot be set") { // no setting
 		t.Error(errs)
 	}
 	if !bytes.Equal(before, content(t, s.Name())) {
@@ -364,5 +367,36 @@ func TestVerify_Live(t *testing.T) {
 	cancel()
 	for range 2 {
 		must(t, <-done)
+	}
+}
+
+// AOTF's limits are set while nobody is attached, and outlive a reset.
+func TestSet_Limits(t *testing.T) {
+	name := shmtest.Name(t)
+	call(t, 0, "create", name, "--tokens", "5", "--per-address", "3")
+	call(t, 0, "set", name, "tokens=7")
+	if out, _ := call(t, 0, "reset", name); !strings.Contains(out, "keeps tokens=7\n") || !strings.Contains(out, "keeps per-address=3\n") {
+		t.Error(out)
+	}
+	if v := decode[map[string]any](t, 0, "set", name, "per-address=2"); v["key"] != "per-address" || v["value"] != 2.0 {
+		t.Error(v)
+	}
+	if out, _ := call(t, 0, "get", name); !strings.Contains(out, "tokens=7\nper-address=2\n") {
+		t.Error(out)
+	}
+	for _, word := range []string{"tokens=129", "per-address=17"} {
+		call(t, 1, "set", name, word)
+	}
+	for _, word := range []string{"tokens=0", "tokens=x", "tokens", "limits=5", "counts-current=1", "token=3"} {
+		call(t, 2, "set", name, word)
+	}
+	m, err := objects.Open(name, &objects.Options{Attach: true})
+	must(t, err)
+	defer m.Close()
+	if _, errs := call(t, 1, "set", name, "tokens=8"); !strings.Contains(errs, "in use by process") {
+		t.Error(errs)
+	}
+	if m.Tokens() != 7 {
+		t.Errorf("%d tokens", m.Tokens())
 	}
 }
