@@ -64,6 +64,15 @@ func init() {
 	})
 }
 
+// guarded is heap with a function that tells which items are wanted: those that
+// somebody's word names, of which there are none.
+type guarded struct{ heap }
+
+func (a *guarded) Define(l *shm.Layout) {
+	a.Items.Anchored = func(shm.Ref[item], *item) bool { return false }
+	a.heap.Define(l)
+}
+
 // locks is an application with three mutexes.
 type locks struct{ m [3]shm.Mutex }
 
@@ -74,10 +83,15 @@ func (a *locks) Define(l *shm.Layout) {
 }
 
 func init() {
-	// make-item NAME: make a record of an arena without index, and wait to be killed.
+	// make-item NAME heap|guarded: make a record of an arena without index, and wait
+	// to be killed.
 	shmtest.Register("make-item", func(args []string) {
-		a := &heap{n: 8}
-		_, err := shm.Attach(args[0], a, nil)
+		a := &guarded{heap{n: 8}}
+		var app shm.Definer = a
+		if args[1] == "heap" {
+			app = &a.heap
+		}
+		_, err := shm.Attach(args[0], app, nil)
 		if err == nil {
 			_, err = a.Items.TryNew()
 		}
@@ -95,10 +109,10 @@ func init() {
 func unjudged(t *testing.T) string {
 	t.Helper()
 	name := shmtest.Name(t)
-	s, err := shm.Create(name, &heap{n: 8}, nil)
+	s, err := shm.Create(name, &guarded{heap{n: 8}}, nil)
 	must(t, err)
 	must(t, s.Close())
-	child := shmtest.Child(t, "make-item", name)
+	child := shmtest.Child(t, "make-item", name, "guarded")
 	child.Want("ready")
 	child.Kill()
 	return name
@@ -112,12 +126,43 @@ func TestSweep_Unjudged(t *testing.T) {
 		t.Error(out)
 	}
 	call(t, 1, "verify", name)
-	s, err := shm.Attach(name, &heap{n: 8}, nil)
+	s, err := shm.Attach(name, &guarded{heap{n: 8}}, nil)
 	must(t, err)
 	_, err = s.Sweep(t.Context())
 	must(t, err)
 	must(t, s.Close())
 	call(t, 0, "verify", name)
+}
+
+// A record that was being made when the snapshot was taken, of a program without
+// such a function, needs nobody's judgement.
+func TestRestore_RecordsBeingMade(t *testing.T) {
+	name := shmtest.Name(t)
+	s, err := shm.Create(name, &heap{n: 8}, nil)
+	must(t, err)
+	must(t, s.Close())
+	child := shmtest.Child(t, "make-item", name, "heap")
+	child.Want("ready")
+	child.Kill()
+	file := filepath.Join(t.TempDir(), "copy")
+	call(t, 0, "snapshot", name, file)
+	call(t, 0, "rm", name)
+	if out, _ := call(t, 0, "restore", file, name); !strings.Contains(out, "1 record that its process held, or nobody could reach, was freed") {
+		t.Error(out)
+	}
+	call(t, 0, "verify", name)
+
+	name = unjudged(t)
+	file += "2"
+	call(t, 0, "snapshot", name, file)
+	call(t, 0, "rm", name)
+	call(t, 0, "restore", file, name)
+	if out, _ := call(t, 1, "verify", name); !strings.Contains(out, "any process of the program that attaches") {
+		t.Error(out)
+	}
+	if out, _ := call(t, 0, "stat", name); !strings.Contains(out, "restored") {
+		t.Error(out)
+	}
 }
 
 // withJob creates a segment with one job in todo that nobody is attached to.
