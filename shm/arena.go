@@ -41,6 +41,7 @@ func (a *Arena[T]) Define(l *Layout, name string, n int) {
 	}
 	a.a.obj.Record = rt
 	if f := a.Anchored; f != nil {
+		a.a.obj.Anchored = true
 		a.a.anchored = func(r ref, rec []word) bool { return f(Ref[T]{r}, overlay[T](rec)) }
 	}
 	l.add(&a.a)

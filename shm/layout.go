@@ -62,6 +62,8 @@ type Object struct {
 	Wakes    string      `json:"wakes,omitempty"`    // ring, bag: a shared event, "" for their own
 	Key      string      `json:"key,omitempty"`      // index: the key field
 	Holder   bool        `json:"holder,omitempty"`   // arena: of blobs, each held by another record
+	Anchored bool        `json:"anchored,omitempty"` // arena: a function of the program tells which records are wanted
+	Setting  bool        `json:"setting,omitempty"`  // cell: chosen for this segment, kept by a reset
 	Names    []string    `json:"names,omitempty"`    // counters
 	Record   *RecordType `json:"record,omitempty"`   // arena
 	Tickets  bool        `json:"tickets,omitempty"`  // arena: has bags

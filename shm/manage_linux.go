@@ -182,7 +182,7 @@ func removeSideFiles(path string) error {
 }
 
 // Reset replaces a segment of any program by an empty one with the same layout,
-// capacities, owner, group and mode, in one step: the name never leads to a half-made segment. It
+// capacities, settings, owner, group and mode, in one step: the name never leads to a half-made segment. It
 // refuses with ErrInUse while a process is attached; with force, the attached
 // get ErrRetired and may attach again. Killed in between: the old segment is
 // still there, maybe retired, and a side file that the next Reset removes.
@@ -212,6 +212,7 @@ func (s *Segment) replace(opt *Options, force bool) error {
 	if err := g.view(&scratch); err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
+	chosen := scratch.settings() // now: the objects will lead to the new segment
 	l.objects = scratch.objects
 	fresh, err := build(s.name, s.path, l, opt)
 	if err != nil {
@@ -221,6 +222,7 @@ func (s *Segment) replace(opt *Options, force bool) error {
 	if err := s.bequeath(fresh); err != nil {
 		return err
 	}
+	fresh.c.choose(chosen, func(string, uint64, uint64) {})
 	if err := removeSideFiles(s.path); err != nil {
 		return err
 	}

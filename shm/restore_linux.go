@@ -12,8 +12,8 @@ import (
 // Where there is no segment of that name, it gets app's layout, or with a nil app
 // the snapshot's own, and the snapshot's capacities unless Options.Capacity says
 // otherwise. Where there is one, app must be nil: the segment must be empty and
-// nobody attached to it, and a new one of its layout, capacities, owner, group and
-// mode takes its name. So the new version of a program makes the segment, or calls Restore with
+// nobody attached to it, and a new one of its layout, capacities, settings, owner,
+// group and mode takes its name. So the new version of a program makes the segment, or calls Restore with
 // its own Definer.
 //
 // Records keep their state, queue, order, deliveries and, where the new arena
@@ -166,6 +166,9 @@ func (s *snapshot) restoreInto(old *Segment, opt *Options, r *RestoreReport) err
 	if err := old.bequeath(fresh); err != nil {
 		return err
 	}
+	fresh.c.choose(old.c.settings(), func(name string, was, is uint64) {
+		r.Notes = append(r.Notes, fmt.Sprintf("setting %s stays %d, as in the segment that was there; the snapshot has %d", name, is, was))
+	})
 	if err := removeSideFiles(old.path); err != nil {
 		return err
 	}

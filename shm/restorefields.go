@@ -174,7 +174,10 @@ func (x *restorer) put(a *arena, i uint32, h header) {
 // leave is the header of a record that only the program's own sweep can judge:
 // it belongs to a process that is dead, in the first slot of the registry.
 func (x *restorer) leave(m *move, h header) header {
-	x.to.slot(0)[slotWord].store(ptInit, slotValue(1, slotDead))
+	slot := x.to.slot(0)
+	slot[slotWord].store(ptInit, slotValue(1, slotDead))
+	slot[slotJoined].store(ptInit, uint64(Now()))
+	slot[slotName].store(ptInit, binary.LittleEndian.Uint64([]byte("restored")))
 	x.report.Left++
 	id := uint8(0)
 	if q := x.from.lanes[h.queue()]; q != nil {

@@ -86,9 +86,9 @@ func (c *core) unjudged() (some bool) {
 	return false
 }
 
-// unjudged tells whether what anchors the records is not known here: it may be a
+// unjudged tells whether what anchors the records is not known here: it is a
 // function of the program.
-func (a *arena) unjudged() bool { return a.c.foreign && a.index == nil && !a.obj.Holder }
+func (a *arena) unjudged() bool { return a.c.foreign && a.obj.Anchored }
 
 // owners returns which slots still own a record or a permit.
 func (c *core) owners() (owns [maxSlots + 1]bool) {

@@ -11,7 +11,7 @@ import (
 type meaning struct{ means, mend string }
 
 const (
-	mendSweep = "shmtool sweep NAME, or any process that attaches"
+	mendSweep = "any process of the program that attaches, or shmtool sweep NAME, which says what it leaves to the program"
 	mendReset = "end its processes, then shmtool reset NAME"
 )
 

@@ -12,7 +12,8 @@ func resetCommand() *command {
 		name: "reset", args: "NAME", least: 1, most: 1, short: "empty a segment, keeping its layout",
 		help: `Replaces a segment of any program by an empty one with the same layout, capacities,
 owner, group and file mode, in one step: whoever opens the name gets the old segment or the
-new one, never half of one. All records, permits, counters and cells are gone.
+new one, never half of one. All records, permits, counters and cells are gone;
+what "shmtool set" can change, as AOTF's limits, stays.
 
 It refuses while a process is attached, which the kernel tells it, and names the
 processes. With --force it does it nevertheless: the attached processes get an

@@ -189,6 +189,30 @@ func TestStacks(t *testing.T) {
 	if out, _ := call(t, exitPartly, "stacks", name, "--timeout", "10ms", "--from", dir); strings.Contains(out, "old") {
 		t.Error("an old answer was taken for a new one")
 	}
+	const slotNamespace = 4096 + 2*256 + 16 // docs/format.md
+	poke(t, name, slotNamespace, 1)
+	_, errs = call(t, exitPartly, "stacks", name, "--timeout", "1m") // which it does not wait for
+	if !strings.Contains(errs, "slot 2) did not answer: it is in another PID namespace") {
+		t.Error(errs)
+	}
+}
+
+// A group's segment is asked like any other.
+func TestStacks_OfAGroup(t *testing.T) {
+	name := shmtest.Name(t)
+	t.Cleanup(func() { call(t, 0, "rm", name) })
+	call(t, 0, "create", name, "--mode", "0660")
+	m, err := objects.Open(name, &objects.Options{Attach: true, Mode: 0o660})
+	must(t, err)
+	defer m.Close()
+	done := make(chan error)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { done <- m.ServeMessages(ctx, "") }()
+	if out, _ := call(t, 0, "stacks", name, "--timeout", "1m"); !strings.Contains(out, "ServeMessages(") {
+		t.Error(out)
+	}
+	cancel()
+	<-done
 }
 
 // askSnapshots is the part of TestSchema that needs files.
