@@ -70,8 +70,8 @@ func (c *command) wantedWords() (list []string) {
 			want = "bash zsh fish"
 		case "KEY":
 			want = "stop state processes"
-		case "stop":
-			want = arg
+		case "stop|KEY=N":
+			want = "stop"
 		}
 		list = append(list, want)
 	}
