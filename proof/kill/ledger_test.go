@@ -98,19 +98,23 @@ func (b *book) check(t *testing.T) {
 		}
 	}
 	sites := accessLines(t)
-	killed := 0
+	killed, excuses := 0, 0
 	for line, text := range sites {
-		why, ok := unreachableLines[strings.TrimSpace(text)]
 		file, _, _ := strings.Cut(line, ":")
 		_, elsewhere := elsewhereFiles[file]
+		_, excused := excusedLines[strings.TrimSpace(text)]
+		if excused {
+			excuses++
+		}
 		switch {
 		case b.lines[line] > 0:
-			if killed++; ok {
-				t.Errorf("%s was killed at, and the list says it cannot be: %s", line, why)
-			}
-		case !ok && !elsewhere && flag.Lookup("test.run").Value.String() == "":
+			killed++
+		case !elsewhere && !excused && flag.Lookup("test.run").Value.String() == "":
 			t.Errorf("%s was never killed at: %s", line, strings.TrimSpace(text))
 		}
+	}
+	if excuses < len(excusedLines) {
+		t.Errorf("of %d excused lines only %d are there: the list is to follow the code", len(excusedLines), excuses)
 	}
 	t.Logf("%d of %d lines with an access", killed, len(sites))
 	if b.compared > 0 && b.elsewhere == 0 {
@@ -132,8 +136,9 @@ var elsewhereFiles = map[string]string{
 	"sleeper.go":        "private segments: nobody dies there alone",
 }
 
-// unreachableLines are single lines of the kind, by their text.
-var unreachableLines = map[string]string{
+// excusedLines are single ones that a run may or may not come to, by their text: they
+// write nothing, and wait for a coincidence of two processes or for an operator.
+var excusedLines = map[string]string{
 	`v.add(Repairable, "registry", "slot %d: process %d is dead and not judged yet", i, c.slot(i)[slotPID].load(ptVerify))`: "Verify writes nothing",
 	`v.add(Repairable, "registry", "slot %d: process %d is dead and not swept yet", i, c.slot(i)[slotPID].load(ptVerify))`:  "Verify writes nothing",
 	`case !v.lives[slot] || slotGen(v.c.slot(uint32(slot) - 1)[slotWord].load(ptVerify))&cellGenMask != gen:`:               "Verify writes nothing",
@@ -142,6 +147,8 @@ var unreachableLines = map[string]string{
 	`noticed := time.Duration(s[slotNoticed].load(ptProcesses))`:                                      "the same",
 	`list = append(list, Death{int(i), gen, noticed, time.Duration(s[slotSwept].load(ptProcesses))})`: "the same",
 	`if q.tail.load(ptRingTail) == t && w.load(ptRingSlot) == s {`:                                    "a put that another overtook by a lap, or corrupt memory: it looks again",
+	`if q.head_.load(ptRingHead) == at && w.load(ptRingSlot) == s {`:                                  "the same for a get",
+	`v := s.c.slot(n.slot)[slotWord].load(ptWatch)`:                                                   "the look behind a pidfd that said so",
 }
 
 var pointName = regexp.MustCompile(`\bpt[A-Z]\w*`)
