@@ -38,13 +38,13 @@ type userRecord struct {
 	Address [16]byte `shm:"addr"`
 	Charged uint8    `shm:"enum=no|yes"`
 	_       [7]byte
-	Started int64 `shm:"time"`
-	Begun   time.Duration
-	Outcome shm.Word   // see outcome
-	Image   uint64     // bytes of the query image, which is a side file; 0 none
-	Link    linkFields `shm:"phase=1"`
-	Wait    waitFields `shm:"phase=2"`
-	End     endFields  `shm:"phase=3"`
+	Started int64         `shm:"time"`
+	Begun   time.Duration `shm:"boot"`
+	Outcome shm.Word      `shm:"enum=undecided|by-worker|forced,low=2"` // see decide
+	Image   uint64        // bytes of the query image, which is a side file; 0 none
+	Link    linkFields    `shm:"phase=1"`
+	Wait    waitFields    `shm:"phase=2"`
+	End     endFields     `shm:"phase=3"`
 }
 
 type linkFields struct {
@@ -75,8 +75,8 @@ type endFields struct {
 	_         [2]byte
 	Found     uint32
 	Results   shm.Blob
-	Finished  int64 `shm:"time"`
-	Ended     time.Duration
+	Finished  int64         `shm:"time"`
+	Ended     time.Duration `shm:"boot"`
 }
 
 // foundSize is a Found in the Results blob: account, tweet, position, images,
@@ -89,9 +89,9 @@ type scanRecord struct {
 	Key     scanKey         `shm:"key"`
 	Name    [nameBytes]byte `shm:"text"`
 	Started int64           `shm:"time"`
-	Begun   time.Duration
+	Begun   time.Duration   `shm:"boot"`
 	Legs    [2]shm.Ref[legRecord]
-	State   shm.Word // see scanState
+	State   shm.Word `shm:"flags=closed-a|closed-b|failed|unfound|blocked,low=5"` // see scanState
 }
 
 // scanState: the closed bits of both legs and the time of the finish are one
@@ -113,7 +113,7 @@ type legRecord struct {
 	Account int64
 	Leg     uint8 `shm:"enum=A|B"`
 	_       [7]byte
-	Options shm.Word     `shm:"flags=reset|started|prior"`
+	Options shm.Word     `shm:"flags=reset|started|prior,low=3"`
 	Blocks  [2]shm.Word  // tokens that the account blocks, a bit each
 	Cursor  cursorFields `shm:"phase=1"`
 }
@@ -156,8 +156,8 @@ type addressKey struct {
 // request; one whose request is finished or gone is free.
 type addressRecord struct {
 	Key     addressKey          `shm:"key"`
-	Closing shm.Word            // see addresses.close
-	Last    shm.Word            // when its last HTTP request was accepted
+	Closing shm.Word            `shm:"enum=open|asked|closed,low=2"` // see addresses.close
+	Last    shm.Word            `shm:"boot"`                         // when its last HTTP request was accepted
 	Cells   [mostCells]shm.Word `shm:"ref"`
 }
 
@@ -169,8 +169,8 @@ type threadRecord struct {
 	Key     threadKey `shm:"key"`
 	Since   int64     `shm:"time"`
 	Process int64     // its process id
-	Work    shm.Word  `shm:"ref"` // the record it works on, as a number
-	Claimed shm.Word  // since when, in nanoseconds since boot
+	Work    shm.Word  `shm:"ref"`  // the record it works on, as a number
+	Claimed shm.Word  `shm:"boot"` // since when
 }
 
 type processRecord struct {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/bits"
 	"strings"
 
 	"github.com/aotf/sharedmem/shm"
@@ -108,9 +107,12 @@ func (s *scans) ClaimListing(ctx context.Context, w Worker, leg Leg, token int) 
 	}
 }
 
-// blocksAll tells whether the two words of a leg's blocks name every token.
+// blocksAll tells whether the two words of a leg's blocks name every token; they
+// may name others, of a time when there were more.
 func (s *scans) blocksAll(low, high uint64) bool {
-	return bits.OnesCount64(low)+bits.OnesCount64(high) >= s.m.Tokens()
+	n := s.m.Tokens()
+	all := func(n int) uint64 { return 1<<min(max(n, 0), 64) - 1 }
+	return ^low&all(n) == 0 && ^high&all(n-64) == 0
 }
 
 func (l *listingClaim) Scan() ScanID     { return l.scan }

@@ -153,6 +153,7 @@ func (t *tree) Define(l *shm.Layout) {
 	t.counts.Anchored = func(r shm.Ref[countsRecord], _ *countsRecord) bool { return t.current.Load() == r.Uint64() }
 	t.counts.Define(l, "counts", 64)
 	t.current.Define(l, "counts-current")
+	t.limits.Setting = true
 	t.limits.Define(l, "limits")
 }
 
@@ -191,7 +192,7 @@ func open(name string, o *Options, get func(*SharedMemory, *shm.Options) (*shm.S
 		return nil, err
 	}
 	m.images = imageStore{dir: m.opt.ImageDir, private: m.opt.Private, side: m.seg.SideFile}
-	m.tree.limits.CompareAndSwap(0, uint64(m.opt.Tokens)|uint64(m.opt.PerAddress)<<8)
+	m.tree.limits.CompareAndSwap(0, limitsWord(m.opt.Tokens, m.opt.PerAddress))
 	m.Users, m.Scans = &users{m: m}, &scans{m: m}
 	m.HTTP, m.Metrics = &limiter{m}, &metrics{m}
 	m.Threads = &threads{m}
@@ -227,13 +228,6 @@ func (o *Options) fill() error {
 func (o *Options) segment() *shm.Options {
 	return &shm.Options{Dir: o.Dir, Mode: o.Mode, Group: o.Group, Capacity: o.Capacity, Prefault: o.Prefault, HugePages: o.HugePages,
 		Logger: o.Logger}
-}
-
-// Tokens is the number of listing tokens.
-func (m *SharedMemory) Tokens() int { return int(m.tree.limits.Load() & 0xff) }
-
-func (m *SharedMemory) perAddress() int {
-	return min(int(m.tree.limits.Load()>>8&0xff), mostCells)
 }
 
 // Segment gives access to what belongs to the memory and not to AOTF: Verify,

@@ -36,11 +36,12 @@ func (a *Arena[T]) Define(l *Layout, name string, n int) {
 		l.fail("arena %s: %v", name, err)
 		return
 	}
-	if _, err := rt.publishedSpans(); err != nil {
+	if err := rt.check(); err != nil { // as those will who find the description in the segment
 		l.fail("arena %s: %v", name, err)
 	}
 	a.a.obj.Record = rt
 	if f := a.Anchored; f != nil {
+		a.a.obj.Anchored = true
 		a.a.anchored = func(r ref, rec []word) bool { return f(Ref[T]{r}, overlay[T](rec)) }
 	}
 	l.add(&a.a)
@@ -147,6 +148,9 @@ func (a *Arena[T]) Words(r Ref[T]) (*T, error) {
 // Killed in between: the sweep frees the record. From now on an Insert of the
 // same key does not wait for that, it removes the old index entry itself.
 func (a *Arena[T]) Retire(r Ref[T]) (Claim[T], error) {
+	if a.a.c.closed.Load() {
+		return Claim[T]{}, ErrClosed
+	}
 	s, err := a.Stat(r)
 	if err != nil {
 		return Claim[T]{}, err

@@ -31,13 +31,10 @@ func Attach(name string, app Definer, o *Options) (*Segment, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := file.prefault(&opt); err != nil {
-		return nil, errors.Join(err, file.close())
-	}
 	s := newSegment(name, path, file, &opt)
 	s.c.mem = memory{file.m}
 	s.c.sleeper = newFutexSleeper()
-	if err := guard(s.c.mem, func() error { return s.attach(app) }); err != nil {
+	if err := guard(s.c.mem, func() error { return s.attach(app, &opt) }); err != nil {
 		return nil, errors.Join(err, file.close())
 	}
 	s.start(s.watch)
@@ -45,7 +42,7 @@ func Attach(name string, app Definer, o *Options) (*Segment, error) {
 	return s, nil
 }
 
-func (s *Segment) attach(app Definer) error {
+func (s *Segment) attach(app Definer, opt *Options) error {
 	boot, err := bootID()
 	if err != nil {
 		return err
@@ -60,6 +57,9 @@ func (s *Segment) attach(app Definer) error {
 	l, err := g.adopt(app)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	if err := s.file.prefault(opt); err != nil {
+		return err
 	}
 	s.c.bindHead(g.slots, g.seed)
 	for _, o := range l.objects {
@@ -84,12 +84,12 @@ func (s *Segment) attach(app Definer) error {
 // starts the application again.
 func (s *Segment) enter() error {
 	w := &s.c.head[headState]
-	if w.load(ptSegmentState) == segmentStopped && s.file.lock(unix.F_WRLCK, lockAttached) {
-		w.cas(ptRestart, segmentStopped, segmentOpen) // nobody is attached: the kernel says so
-	}
-	// It is refused while a reset or removal holds it, or, for a moment, another
-	// one that starts the application again.
+	// Both are refused while a reset or removal holds the lock, or, for a moment, a
+	// snapshot, a sweep from outside, or another one that starts the application again.
 	for range 1000 {
+		if w.load(ptSegmentState) == segmentStopped && s.file.lock(unix.F_WRLCK, lockAttached) {
+			w.cas(ptRestart, segmentStopped, segmentOpen) // nobody is attached: the kernel says so
+		}
 		if s.file.lock(unix.F_RDLCK, lockAttached) {
 			return s.c.usable()
 		}

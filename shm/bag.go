@@ -61,8 +61,8 @@ func (b *Bag[T]) Get(ctx context.Context, match func(Ref[T], *T) bool) (c Claim[
 	return c, err
 }
 
-// Take claims one record; the attempt is not counted. ErrStale when it does not
-// wait here, ErrGone when it was freed.
+// Take claims one record. It counts as an attempt unless the claim is released
+// or ends well. ErrStale when it does not wait here, ErrGone when it was freed.
 func (b *Bag[T]) Take(ref Ref[T]) (Claim[T], error) {
 	c, err := b.q.takeOut(ref.r)
 	return Claim[T]{c}, err
@@ -149,7 +149,10 @@ func (q *bag) get(match func(r ref) bool) (claim, error) {
 
 func (q *bag) moveTo(r ref, to *bag) error {
 	i := r.index()
-	if r == 0 || i >= q.arena.n || to.arena != q.arena {
+	switch {
+	case q.arena.c.closed.Load():
+		return ErrClosed
+	case r == 0 || i >= q.arena.n || to.arena != q.arena:
 		return ErrGone
 	}
 	w := q.arena.head(i)

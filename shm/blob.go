@@ -128,7 +128,7 @@ func (b *Blobs) Append(dst []byte, field Blob) ([]byte, error) {
 func (a *arena) appendBlob(dst []byte, r ref) ([]byte, error) {
 	w := a.head(r.index())
 	h := header(w.load(ptBlobHeader))
-	if a.gone(r, h) {
+	if a.gone(r, h) || h.state() == Retiring {
 		return dst, ErrGone
 	}
 	rec := a.rec(r.index())
@@ -138,7 +138,7 @@ func (a *arena) appendBlob(dst []byte, r ref) ([]byte, error) {
 	}
 	buf := make([]uint64, (n+7)/8)
 	copyWords(buf, rec[blobHead/8:blobHead/8+len(buf)])
-	if h2 := header(w.load(ptBlobHeader)); a.gone(r, h2) {
+	if h2 := header(w.load(ptBlobHeader)); a.gone(r, h2) || h2.state() == Retiring {
 		return dst, ErrGone
 	}
 	return append(dst, asBytes(buf)[:n]...), nil

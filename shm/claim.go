@@ -61,11 +61,17 @@ func (c claim) publishable() error {
 // Hold publishes all fields of the record and keeps it: it lives as long as
 // this process, or until the returned claim is freed. Then the sweep frees it.
 func (c Claim[T]) Hold() (Claim[T], error) {
-	if c.c.a == nil {
+	if c.c.a == nil || c.c.h.state() == Retiring {
 		return c, ErrStale
 	}
-	err := c.c.move(ptHold, c.c.h.with(Owned, 0, c.c.a.c.self).withAttempt(0))
-	return c, err
+	if err := c.c.publishable(); err != nil {
+		return c, err
+	}
+	return c, c.c.hold()
+}
+
+func (c *claim) hold() error {
+	return c.move(ptHold, c.h.with(Owned, 0, c.a.c.self).withAttempt(0))
 }
 
 // Aim says where a new record is to go, before it is anchored: if its maker is
@@ -78,8 +84,8 @@ func (c *Claim[T]) Aim(q Queue[T]) error {
 	return c.c.move(ptAim, c.c.h.with(New, uint8(l.obj.ID), c.c.a.c.self))
 }
 
-// Release gives the record back: to its queue, with the attempt not counted,
-// unpublished fields emptied. A new, held or retiring record is freed.
+// Release gives the record back: to its queue, with the attempt not counted
+// (unless it was the third or a later one), unpublished fields emptied. A new, held or retiring record is freed.
 func (c Claim[T]) Release() error {
 	if c.c.a == nil {
 		return ErrStale
@@ -88,12 +94,16 @@ func (c Claim[T]) Release() error {
 }
 
 func (c claim) giveBack() error {
-	if l := c.a.c.lanes[c.h.queue()]; c.h.state() == Owned && l != nil {
-		if header(c.a.head(c.i).load(ptClaimValid)) != c.h {
-			return ErrStale
+	if l := c.a.c.lanes[c.h.queue()]; c.h.state() == Owned && l != nil && l.arena == c.a {
+		// That the claim stands is proved before the record is touched.
+		if err := c.move(ptGiveBack, c.h.nextTurn()); err != nil {
+			return err
 		}
 		c.a.scrub(c.i, l.obj.Phase)
-		again := c.h.withAttempt(c.h.attempt() - min(1, c.h.attempt()))
+		again := c.h
+		if n := c.h.attempt(); n > 0 && n < maxAttempt { // the most is "or more": it stays
+			again = again.withAttempt(n - 1)
+		}
 		return l.postOrKeep(c, again.with(Posted, uint8(l.obj.ID), c.a.c.self).nextTurn())
 	}
 	return c.a.release(c)

@@ -13,16 +13,17 @@ import (
 // core is one opening of a segment: what every object of it needs. What it
 // holds is this process's own, except for the views of shared words.
 type core struct {
-	mem      memory
-	head     []word // the first page; see format.go
-	slots    []word // the registry
-	nslots   uint32
-	self     uint16                // our registry slot + 1; 0 for a read-only opening
-	gen      uint32                // our generation of that slot
-	seed     uint64                // of this segment's key hashes
-	lost     atomic.Pointer[error] // why this opening can go on no longer: name or memory gone
-	adopting bool                  // joining a dead process's slot; see adopt
-	foreign  bool                  // bound without the program; see SweepSegment
+	mem       memory
+	head      []word // the first page; see format.go
+	slots     []word // the registry
+	nslots    uint32
+	self      uint16                // our registry slot + 1; 0 for a read-only opening
+	gen       uint32                // our generation of that slot
+	seed      uint64                // of this segment's key hashes
+	lost      atomic.Pointer[error] // why this opening can go on no longer: name or memory gone
+	adopting  bool                  // joining a dead process's slot; see adopt
+	otherBoot bool                  // of an earlier boot: its times since boot mean nothing
+	foreign   bool                  // bound without the program; see SweepSegment
 
 	objects []object
 	arenas  [maxArenas + 1]*arena
@@ -32,12 +33,13 @@ type core struct {
 	members Event // somebody joined or left
 
 	sleeper sleeper
-	inside  atomic.Int64 // blocking calls under way
 	closed  atomic.Bool
 	log     *slog.Logger
 
 	mu      sync.Mutex
 	backlog []post // posts of a sweep that met a full ring; retried
+	_       [hotLine]byte
+	inside  atomic.Int64 // blocking calls under way
 }
 
 // post is a record whose header says posted by us and that still needs a place

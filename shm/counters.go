@@ -65,13 +65,18 @@ func (k *Counters) Names() []string { return slices.Clone(k.obj.Names) }
 // A Cell is one shared word of the application. The zero value is ready for
 // Define.
 type Cell struct {
+	// Setting marks a value that whoever made the segment has chosen for it. Reset
+	// keeps it, Restore keeps the one of a segment that is there, and SetSetting
+	// changes it. Set it before Define.
+	Setting bool
+
 	obj Object
 	w   *word
 }
 
 // Define adds the cell to a layout.
 func (x *Cell) Define(l *Layout, name string) {
-	x.obj = Object{Name: name, Kind: KindCell}
+	x.obj = Object{Name: name, Kind: KindCell, Setting: x.Setting}
 	l.add(x)
 }
 

@@ -5,6 +5,7 @@ package shm
 import (
 	"context"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -127,7 +128,9 @@ func (c *crowd) pulse() {
 
 // stillIs looks at a word on behalf of sleepers; memory that is gone has changed.
 func stillIs(w *word32, v uint32) (same bool) {
-	return unlessGone(func() { same = w.load(ptFutexRead) == v }) && same
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer orGone(&same)
+	return w.load(ptFutexRead) == v
 }
 
 func (c *crowd) close() {

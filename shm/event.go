@@ -30,6 +30,8 @@ type Event struct {
 	w    *word32
 	id   int           // place in the core's list; published while a goroutine waits
 	luck *atomic.Int32 // of those who spin in this process
+	// patient is an event whose waiters do not spin: each of their looks is long.
+	patient bool
 }
 
 // Define adds the event to a layout. It takes 128 bytes of the segment.
@@ -116,7 +118,7 @@ const (
 
 // spin looks again and again, if it may pay.
 func (e *Event) spin(try func() (bool, error)) (done bool, err error) {
-	if runtime.NumCPU() == 1 || e.luck.Load() < 0 && e.luck.Add(1) < 0 {
+	if runtime.NumCPU() == 1 || e.patient || e.luck.Load() < 0 && e.luck.Add(1) < 0 {
 		return false, nil
 	}
 	for range spinTries {
@@ -178,23 +180,23 @@ func (e *Event) waitInTurn(ctx context.Context, turn turnstile, try func() (bool
 	if done, err := try(); done || err != nil {
 		return err
 	}
+	e.c.inside.Add(1)
+	defer e.c.inside.Add(-1)
 	if turn != nil {
 		if err := turn.enter(ctx); err != nil {
 			return err
 		}
 		defer turn.leave()
 	}
-	return e.waitGuarded(ctx, try)
+	return e.c.guard(func() error { return e.waitSlow(ctx, true, try) })
 }
 
-// waitGuarded is Wait without its first, unguarded look.
+// waitGuarded is Wait without its first, unguarded look, for housekeeping.
 func (e *Event) waitGuarded(ctx context.Context, try func() (bool, error)) error {
-	return e.c.guard(func() error { return e.waitSlow(ctx, e != &e.c.members, try) })
+	return e.c.guard(func() error { return e.waitSlow(ctx, false, try) })
 }
 
 func (e *Event) waitSlow(ctx context.Context, publish bool, try func() (bool, error)) (err error) {
-	e.c.inside.Add(1)
-	defer e.c.inside.Add(-1)
 	idle := !publish // housekeeping is in no hurry
 	slept, done := false, false
 	for {

@@ -1,7 +1,9 @@
 package shm
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -17,7 +19,7 @@ type RecordType struct {
 
 // A Field describes one field of a record. Kinds are bool, u8 to u64, i8 to
 // i64, f32, f64, bytes, text, addr, enum, flags, time, duration, ref, blob,
-// word, struct and array, and nothing else.
+// boot, word, struct and array, and nothing else.
 type Field struct {
 	Name   string   `json:"name"`
 	Kind   string   `json:"kind"`
@@ -26,7 +28,8 @@ type Field struct {
 	Phase  int      `json:"phase,omitempty"`  // published from this phase on
 	Count  int      `json:"count,omitempty"`  // array: elements, described by Fields[0]
 	Values []string `json:"values,omitempty"` // enum: by number; flags: by bit
-	Bits   string   `json:"bits,omitempty"`   // enum, flags, time, duration: the integer below
+	Bits   string   `json:"bits,omitempty"`   // enum, flags, time, duration, boot: the integer below
+	Low    int      `json:"low,omitempty"`    // the value is that many of the lowest bits; the others are the program's own
 	Fields []Field  `json:"fields,omitempty"` // struct: its fields
 }
 
@@ -47,9 +50,13 @@ func recordType(t reflect.Type) (rt *RecordType, key string, err error) {
 		return nil, "", fmt.Errorf("%w: size of %s is %d, want a multiple of 8: add explicit padding (_ [n]byte)",
 			ErrDeclaration, t, t.Size())
 	}
-	fields, key, err := structFields(t, 0)
+	fields, key, err := structFields(t, topLevel)
 	return &RecordType{int(t.Size()), fields}, key, err
 }
+
+// topLevel is the phase of fields that may say one of their own: those of the record
+// itself. A nested field has that of the field around it.
+const topLevel = -1
 
 func structFields(t reflect.Type, phase int) (fields []Field, key string, err error) {
 	end := uintptr(0)
@@ -67,6 +74,9 @@ func structFields(t reflect.Type, phase int) (fields []Field, key string, err er
 			return nil, "", fmt.Errorf("%w: %s.%s: %w", ErrDeclaration, t, sf.Name, err)
 		}
 		if isKey {
+			if f.Phase != 0 { // it is written before the record is found by it
+				return nil, "", fmt.Errorf("%w: %s.%s: a key has phase 0", ErrDeclaration, t, sf.Name)
+			}
 			key = sf.Name
 		}
 		fields = append(fields, f)
@@ -103,7 +113,7 @@ var plainKinds = map[reflect.Kind]string{
 
 func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 	t := sf.Type
-	f = Field{Name: sf.Name, Offset: int(sf.Offset), Size: int(t.Size()), Phase: phase, Kind: plainKinds[t.Kind()]}
+	f = Field{Name: sf.Name, Offset: int(sf.Offset), Size: int(t.Size()), Phase: max(phase, 0), Kind: plainKinds[t.Kind()]}
 	switch {
 	case t == typeWord:
 		f.Kind = "word"
@@ -126,6 +136,12 @@ func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 		case "key":
 			key = true
 		case "phase":
+			if phase != topLevel && sf.Name == "" {
+				continue // of an element: said of the array, and passed on
+			}
+			if phase != topLevel {
+				return f, false, errors.New("tag phase inside of a field: tag the whole field of the record")
+			}
 			if f.Phase, err = strconv.Atoi(value); err != nil || f.Phase < 0 || f.Phase > maxPhase {
 				return f, false, fmt.Errorf("phase %q: want 0 to %d", value, maxPhase)
 			}
@@ -139,13 +155,21 @@ func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 				return f, false, fmt.Errorf("tag ref on %s: want a Word", t)
 			}
 			f.Kind = "ref"
-		case "enum", "flags", "time":
+		case "enum", "flags", "time", "boot":
+			if f.Kind == "duration" && name == "boot" {
+				f.Kind = f.Bits
+			}
 			if f.Kind == "" || f.Kind[0] != 'u' && f.Kind[0] != 'i' && f.Kind != "word" {
 				return f, false, fmt.Errorf("tag %s on %s: want an integer or a Word", name, t)
 			}
 			f.Bits, f.Kind = f.Kind, name
 			if value != "" {
 				f.Values = strings.Split(value, "|")
+			}
+		case "low":
+			f.Low, err = strconv.Atoi(value)
+			if err != nil || f.checkLow() != nil {
+				return f, false, fmt.Errorf("tag %s on %s: want 1 to %d bits of an unsigned integer or a Word", opt, t, 8*f.Size-1)
 			}
 		default:
 			return f, false, fmt.Errorf("unknown tag %q", opt)
@@ -165,6 +189,15 @@ func field(sf reflect.StructField, phase int) (f Field, key bool, err error) {
 		err = fmt.Errorf("type %s cannot lie in shared memory: use fixed-size integers, floats, byte arrays, structs, Word, Ref or Blob", t)
 	}
 	return f, key, err
+}
+
+// checkLow refuses a part that is not of the integer.
+func (f Field) checkLow() error {
+	below := cmp.Or(f.Bits, f.Kind)
+	if f.Low < 1 || f.Low >= 8*f.Size || below[0] != 'u' && below != "word" {
+		return fmt.Errorf("field %s: the lowest %d bits of %s", f.Name, f.Low, below)
+	}
+	return nil
 }
 
 const maxPhase = 15

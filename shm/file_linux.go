@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"time"
 
 	mmap "github.com/edsrzf/mmap-go"
 	"golang.org/x/sys/unix"
@@ -24,6 +25,7 @@ type segmentFile struct {
 
 // Locks are bytes far behind the end of the file: they need not exist.
 const (
+	lockName     = 1<<40 - 2 // write-locked by who takes the name away, or gives it to another file
 	lockAttached = 1<<40 - 1 // read-locked by all; write-locked: nobody is attached
 	lockSlots    = 1 << 40   // two bytes a slot: registration, life
 )
@@ -123,6 +125,22 @@ func (s *segmentFile) prefault(o *Options) error {
 	}
 	return nil
 }
+
+// takeName tells whether the path leads to our file, and sees to it that this stays
+// so until the lock is dropped: whoever else removes or replaces the file asks for it
+// before. Without it the name may lead to somebody's new segment by the time it is
+// removed. ErrInUse when somebody is at it and does not end, being stopped, say.
+func (s *segmentFile) takeName(path string) (ours bool, err error) {
+	for range 1000 {
+		if s.lock(unix.F_WRLCK, lockName) {
+			return s.named(path), nil
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return false, fmt.Errorf("%w: somebody else removes or resets %s", ErrInUse, path)
+}
+
+func (s *segmentFile) dropName() { s.lock(unix.F_UNLCK, lockName) }
 
 // named tells whether the path still leads to our file.
 func (s *segmentFile) named(path string) bool {

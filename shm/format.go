@@ -1,8 +1,10 @@
 package shm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/cespare/xxhash/v2"
@@ -36,7 +38,8 @@ const (
 	segmentStopped = 2
 	segmentRetired = 3
 
-	maxText = 4 << 20
+	maxText    = 1 << 20
+	maxObjects = 1000 // of a description: each costs an attacher more than its text
 )
 
 // geometry is what an attacher copies out of the header, once.
@@ -117,10 +120,28 @@ func readGeometry(m memory, boot [16]byte) (g geometry, err error) {
 	if sum := xxhash.Sum64(text); sum != get(headTextSum) {
 		return g, &CorruptError{"header", "hash of the description", sum, get(headTextSum)}
 	}
-	if err := json.Unmarshal(text, &g.objects); err != nil {
+	if g.objects, err = parseObjects(text); err != nil {
 		return g, fmt.Errorf("%w: description: %w", ErrCorrupt, err)
 	}
 	return g, nil
+}
+
+func parseObjects(text []byte) (all []Object, err error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return nil, errors.Join(errors.New("want a list of objects"), err)
+	}
+	for d.More() {
+		var o Object
+		if err := d.Decode(&o); err != nil {
+			return nil, err
+		}
+		if all = append(all, o); len(all) > maxObjects {
+			return nil, fmt.Errorf("more than %d objects", maxObjects)
+		}
+	}
+	_, err = d.Token()
+	return all, err
 }
 
 // capacities is what an attacher adopts.

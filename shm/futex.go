@@ -151,11 +151,12 @@ func (s *futexSleeper) wake(w *word32) {
 // cancel ends the sleeps on a word, also of those who are about to begin one: they
 // have announced themselves, so the word moves on. Other sleepers look once for nothing.
 func (s *futexSleeper) cancel(w *word32) {
-	unlessGone(func() {
-		if bump(w) {
-			s.wake(w)
-		}
-	})
+	there := true
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer orGone(&there)
+	if bump(w) {
+		s.wake(w)
+	}
 }
 
 // pulse makes everybody look who sleeps in this process.
@@ -198,18 +199,13 @@ func (s *futexSleeper) close() {
 	s.crowd.close()
 }
 
-// unlessGone runs f, which touches words on behalf of sleepers, and tells whether
-// their memory is still there.
-func unlessGone(f func()) (there bool) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	defer func() {
-		if p := recover(); p != nil {
-			if _, fault := p.(interface{ Addr() uintptr }); !fault {
-				panic(p)
-			}
-			there = false
+// orGone is deferred by those who touch words on behalf of sleepers: it turns the
+// fault of memory that is gone into false.
+func orGone(there *bool) {
+	if p := recover(); p != nil {
+		if _, fault := p.(interface{ Addr() uintptr }); !fault {
+			panic(p)
 		}
-	}()
-	f()
-	return true
+		*there = false
+	}
 }

@@ -42,6 +42,9 @@ func (g *geometry) view(c *core) error {
 		if of == nil && slices.Contains([]string{KindRing, KindBag, KindIndex}, d.Kind) {
 			return fmt.Errorf("%w: %s: no arena %q before it", ErrCorrupt, d.Name, d.Of)
 		}
+		if d.Kind == KindBag && !of.obj.Tickets {
+			return fmt.Errorf("%w: %s: its arena has no tickets", ErrCorrupt, d.Name)
+		}
 		id := d.ID
 		o, err := d.untyped(of, events[d.Wakes], g.slots)
 		if err != nil {
@@ -105,14 +108,14 @@ func (rt *RecordType) check() error {
 	if rt.Size < 8 || rt.Size%8 != 0 || rt.Size > 1<<24 {
 		return fmt.Errorf("record size %d", rt.Size)
 	}
-	if err := checkFields(rt.Fields, rt.Size, 0); err != nil {
+	if err := checkFields(rt.Fields, rt.Size, 0, topLevel); err != nil {
 		return err
 	}
 	_, err := rt.publishedSpans()
 	return err
 }
 
-func checkFields(fields []Field, size, depth int) error {
+func checkFields(fields []Field, size, depth, phase int) error {
 	if depth > 10 || len(fields) > 4096 {
 		return fmt.Errorf("fields nested %d deep", depth)
 	}
@@ -123,7 +126,8 @@ func checkFields(fields []Field, size, depth int) error {
 		}
 		n := f.Size
 		if f.Kind == "array" {
-			if len(f.Fields) != 1 || f.Count < 1 || f.Count > size || f.Fields[0].Size < 1 || f.Count*f.Fields[0].Size != f.Size {
+			if len(f.Fields) != 1 || f.Count < 1 || f.Count > size ||
+				f.Fields[0].Size < 1 || f.Fields[0].Size > size || f.Count*f.Fields[0].Size != f.Size {
 				return fmt.Errorf("field %s: array of %d", f.Name, f.Count)
 			}
 			n = f.Fields[0].Size
@@ -138,12 +142,18 @@ func checkFields(fields []Field, size, depth int) error {
 			return fmt.Errorf("field %s: %s on %q", f.Name, f.Kind, f.Bits)
 		case !fixed && !slices.Contains(openKinds, f.Kind):
 			return fmt.Errorf("field %s: unknown kind %q", f.Name, f.Kind)
-		case f.Offset < 0 || f.Size < 1 || f.Offset > size || f.Size > size-f.Offset, f.Phase < 0 || f.Phase > maxPhase:
+		case f.Offset < 0 || f.Size < 1 || f.Offset > size || f.Size > size-f.Offset, f.Phase < 0 || f.Phase > maxPhase,
+			phase != topLevel && f.Phase != phase:
 			return fmt.Errorf("field %s: %d bytes at %d of %d", f.Name, f.Size, f.Offset, size)
 		case fixed && (f.Size != want || want == 8 && (f.Kind == "word" || f.Kind == "blob" || f.Kind == "ref") && f.Offset%8 != 0):
 			return fmt.Errorf("field %s: %s of %d bytes at %d", f.Name, f.Kind, f.Size, f.Offset)
 		}
-		if err := checkFields(f.Fields, n, depth+1); err != nil {
+		if f.Low != 0 {
+			if err := f.checkLow(); err != nil {
+				return err
+			}
+		}
+		if err := checkFields(f.Fields, n, depth+1, f.Phase); err != nil {
 			return err
 		}
 		end = f.Offset + f.Size
@@ -152,8 +162,8 @@ func checkFields(fields []Field, size, depth int) error {
 }
 
 var (
-	openKinds    = []string{"bytes", "text", "struct", "array"}  // have no size of their own
-	bitKinds     = []string{"enum", "flags", "time", "duration"} // stand on an integer
+	openKinds    = []string{"bytes", "text", "struct", "array"}          // have no size of their own
+	bitKinds     = []string{"enum", "flags", "time", "duration", "boot"} // stand on an integer
 	integerKinds = []string{"u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64", "word"}
 )
 
@@ -266,7 +276,7 @@ func (m *Image) record(a *arena, i uint32, dst []uint64) (rec Record, ok bool) {
 		}
 		st := Status{h, &m.c}
 		rec = Record{makeRef(a.id, h, i).String(), h.state().String(), st.Queue(), st.Process(), st.Attempt(), nil}
-		rec.Values = fieldValues(a.obj.Record.Fields, asBytes(dst), phase, m.c.blobText)
+		rec.Values = fieldValues(a.obj.Record.Fields, asBytes(dst), phase, &m.c)
 		return rec, true
 	}
 	return rec, false

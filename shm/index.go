@@ -24,6 +24,8 @@ func (x *Index[T, K]) Define(l *Layout, name string, of *Arena[T]) {
 		l.fail("index %s: offset and size of the key field %s are to be multiples of 8", name, key)
 	case of.a.index != nil:
 		l.fail("index %s: arena %s has an index already", name, of.a.obj.Name)
+	case of.a.anchored != nil:
+		l.fail("index %s: arena %s has a function Anchored: in an index the entry is the anchor", name, of.a.obj.Name)
 	}
 	of.a.index = &x.x
 	l.add(&x.x)
@@ -42,7 +44,8 @@ func (x *Index[T, K]) Contains(r Ref[T]) bool {
 }
 
 // Insert makes the record findable unless its key is, and then posts it to the
-// queue, or settles it when to is nil. It always spends the claim. It returns
+// queue, or settles it when to is nil. It spends the claim; ErrStale, and nothing
+// was done, when it is spent already or of another arena. It returns
 // the record that has the key now, and whether that is the caller's; an existing
 // one frees the caller's. ErrFull: the key's place in the table is taken by
 // other keys; the record was freed. It does not block.
@@ -50,6 +53,9 @@ func (x *Index[T, K]) Contains(r Ref[T]) bool {
 // The CAS that decides is the launch: killed before it, the sweep frees the
 // record; after it, the sweep posts or settles it.
 func (x *Index[T, K]) Insert(c Claim[T], to Queue[T]) (r Ref[T], inserted bool, err error) {
+	if c.c.a != x.x.arena {
+		return r, false, ErrStale
+	}
 	if to != nil {
 		if err := c.Aim(to); err != nil {
 			return r, false, err
@@ -57,6 +63,8 @@ func (x *Index[T, K]) Insert(c Claim[T], to Queue[T]) (r Ref[T], inserted bool, 
 	}
 	other, err := x.x.insert(c.c)
 	switch {
+	case isErr(err, ErrStale):
+		return r, false, err
 	case err != nil || other != 0:
 		if e := c.Free(); err == nil {
 			err = e
@@ -75,7 +83,10 @@ func (x *Index[T, K]) Insert(c Claim[T], to Queue[T]) (r Ref[T], inserted bool, 
 // InsertHeld is Insert for a record that lives as long as its process: the
 // record is held, and the claim stays the caller's when it was inserted.
 func (x *Index[T, K]) InsertHeld(c Claim[T]) (held Claim[T], existing Ref[T], inserted bool, err error) {
-	if c, err = c.Hold(); err != nil {
+	if c.c.a != x.x.arena || c.c.h.state() == Retiring {
+		return c, existing, false, ErrStale
+	}
+	if err = c.c.hold(); err != nil {
 		return c, existing, false, err
 	}
 	other, err := x.x.insert(c.c)

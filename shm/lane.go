@@ -85,6 +85,8 @@ func (q *lane) post(c claim) error {
 		return fmt.Errorf("%w: %s takes records of arena %s", ErrStale, q.obj.Name, q.obj.Of)
 	case c.h.state() == New && a.index != nil:
 		return ErrNotIndexed
+	case c.h.state() == Retiring: // for good: an Insert of its key has passed it already
+		return ErrStale
 	case c.h.owner() != a.c.self:
 		return ErrStale
 	}
@@ -172,9 +174,11 @@ func (q *lane) delivered(c claim) (claim, error) {
 	return c, nil
 }
 
-// takeOut claims one record wherever it waits in the queue. It is no delivery:
-// the attempt is not counted.
+// takeOut claims one record wherever it waits in the queue.
 func (q *lane) takeOut(r ref) (claim, error) {
+	if q.arena.c.closed.Load() {
+		return claim{}, ErrClosed
+	}
 	i := r.index()
 	if r == 0 || i >= q.arena.n {
 		return claim{}, ErrGone
@@ -184,7 +188,7 @@ func (q *lane) takeOut(r ref) (claim, error) {
 	if q.arena.gone(r, h) {
 		return claim{}, ErrGone
 	}
-	next := h.with(Owned, q.id(), q.arena.c.self)
+	next := h.with(Owned, q.id(), q.arena.c.self).withAttempt(h.attempt() + 1) // Release takes it back
 	if !q.has(h) || !w.cas(ptTake, uint64(h), uint64(next)) {
 		return claim{}, ErrStale
 	}
@@ -194,7 +198,12 @@ func (q *lane) takeOut(r ref) (claim, error) {
 	if h.attempt() > 0 { // a worker had it before: empty what it left half done
 		q.arena.scrub(i, q.obj.Phase)
 	}
-	return q.arena.opened(claim{q.arena, i, next})
+	c := claim{q.arena, i, next}
+	if q.arena.c.closed.Load() { // Close may have looked before the claim was there
+		_ = c.giveBack()
+		return claim{}, ErrClosed
+	}
+	return c, nil
 }
 
 // length counts the records that wait here, by their headers.

@@ -62,6 +62,8 @@ type Object struct {
 	Wakes    string      `json:"wakes,omitempty"`    // ring, bag: a shared event, "" for their own
 	Key      string      `json:"key,omitempty"`      // index: the key field
 	Holder   bool        `json:"holder,omitempty"`   // arena: of blobs, each held by another record
+	Anchored bool        `json:"anchored,omitempty"` // arena: a function of the program tells which records are wanted
+	Setting  bool        `json:"setting,omitempty"`  // cell: chosen for this segment, kept by a reset
 	Names    []string    `json:"names,omitempty"`    // counters
 	Record   *RecordType `json:"record,omitempty"`   // arena
 	Tickets  bool        `json:"tickets,omitempty"`  // arena: has bags
@@ -131,6 +133,9 @@ func newLayout(app Definer, capacity map[string]int) (*Layout, error) {
 	}
 	if n := l.processes(); n < 1 || n > maxSlots-1 {
 		l.errs = append(l.errs, fmt.Errorf("%w: %s: %d, want 1 to %d", ErrCapacity, capProcesses, n, maxSlots-1))
+	}
+	if n := len(l.describe(false)) + len(l.objects)*placeDigits; n > maxText || len(l.objects) > maxObjects {
+		l.fail("%d objects, described in %d bytes: at most %d and %d", len(l.objects), n, maxObjects, maxText)
 	}
 	return l, errors.Join(l.errs...)
 }

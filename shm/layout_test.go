@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"encoding/binary"
 	"errors"
 	"reflect"
 	"strings"
@@ -154,6 +155,19 @@ func TestField_Refuses(t *testing.T) {
 			A float64 `shm:"flags=a|b"`
 		}{}, []string{".A", "flags"}},
 		{struct {
+			A int64 `shm:"low=3"`
+		}{}, []string{".A", "low"}},
+		{struct {
+			A uint8 `shm:"low=8"`
+			_ [7]byte
+		}{}, []string{".A", "low"}},
+		{struct {
+			A [8]byte `shm:"low=8"`
+		}{}, []string{".A", "low"}},
+		{struct {
+			A float64 `shm:"boot"`
+		}{}, []string{".A", "boot"}},
+		{struct {
 			A uint64 `shm:"phase=x"`
 		}{}, []string{".A", "phase"}},
 		{struct {
@@ -181,6 +195,40 @@ func TestField_Refuses(t *testing.T) {
 	}
 	if _, err := rt.publishedSpans(); !errors.Is(err, ErrDeclaration) || !strings.Contains(err.Error(), "share a word") {
 		t.Errorf("two phases in one word: %v", err)
+	}
+}
+
+func TestField_PartOfANumber(t *testing.T) {
+	type parts struct {
+		State Word  `shm:"flags=open|shut,low=2"`
+		Kind  uint8 `shm:"enum=none|one|two,low=2"`
+		Low   uint8 `shm:"low=4"`
+		_     [6]byte
+		Since time.Duration `shm:"boot"`
+		Seen  Word          `shm:"boot"`
+	}
+	rt, _, err := recordType(reflect.TypeFor[parts]())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := rt.check(); err != nil {
+		t.Error(err)
+	}
+	b := make([]byte, rt.Size)
+	put := func(at int, v uint64) { binary.LittleEndian.PutUint64(b[at:], v) }
+	put(0, 0xabc<<2|2)
+	b[8], b[9] = 0xf0|2, 0xf0|7
+	put(16, uint64(time.Minute))
+	want := []Value{{"State", "shut"}, {"Kind", "two"}, {"Low", uint64(7)}, {"Since", "1m0s"}, {"Seen", nil}}
+	if got := fieldValues(rt.Fields, b, 0, &core{}); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	if got := fieldValues(rt.Fields, b, 0, &core{otherBoot: true})[3].Value; got != "1m0s after an earlier boot" {
+		t.Errorf("in a segment of an earlier boot: %v", got)
+	}
+	rt.Fields[0].Low = 64
+	if rt.check() == nil {
+		t.Error("64 bits are a part of a word")
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -235,4 +237,44 @@ func TestTwoOpeningsInOneProcess(t *testing.T) {
 		t.Fatal("closing one has hurt the other")
 	}
 	shmtest.Verify(t, s)
+}
+
+// Two that remove a segment at the same time take its name from nobody who makes a
+// new one meanwhile.
+func TestRemove_TwoAndACreator(t *testing.T) {
+	name := shmtest.Name(t)
+	rounds := 0
+	for end := time.Now().Add(time.Second); time.Now().Before(end); rounds++ {
+		var both [2]*shm.Segment
+		for i := range both {
+			var err error
+			both[i], err = shm.Open(name, &farm{jobs: 4}, nil)
+			must(t, err)
+		}
+		var fresh *shm.Segment
+		var all sync.WaitGroup
+		for _, s := range both {
+			all.Go(func() { _ = s.Remove() })
+		}
+		all.Go(func() {
+			var err error
+			for fresh == nil {
+				if fresh, err = shm.Create(name, &farm{jobs: 4}, nil); err != nil && !errors.Is(err, shm.ErrExist) {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		all.Wait()
+		if err := fresh.Err(); err != nil {
+			t.Fatalf("round %d: the new segment: %v", rounds, err)
+		}
+		m, err := shm.Inspect(name, nil)
+		if err != nil {
+			t.Fatalf("round %d: the new segment lost its name: %v", rounds, err)
+		}
+		must(t, m.Close())
+		must(t, fresh.Remove())
+	}
+	t.Log(rounds, "rounds")
 }

@@ -61,6 +61,9 @@ func (x *index) find(key []uint64) (ref, error) {
 
 // insert makes the claimed record findable, or returns the one that has its key.
 func (x *index) insert(cl claim) (existing ref, err error) {
+	if header(x.arena.head(cl.i).load(ptClaimValid)) != cl.h { // before its key is read: it may be somebody else's record
+		return 0, ErrStale
+	}
 	key := asPlain(x.keyWords(cl.i)) // ours, so it is stable
 	b, frag := x.hash(key)
 	for range retryBudget {

@@ -47,11 +47,20 @@ func (m *Image) load() error {
 	if err := g.view(&m.c); err != nil {
 		return err
 	}
+	m.c.findBoot()
 	m.Size, m.Hash, m.objects = g.size, g.hash, g.objects
 	m.State = segmentStates[m.c.head[headState].load(ptAttachRead)]
 	m.Creator = int(m.c.head[headCreator].load(ptAttachRead))
 	m.Created = int64(m.c.head[headCreated].load(ptAttachRead))
 	return nil
+}
+
+// findBoot tells a segment of an earlier boot, whose times since boot mean nothing.
+func (c *core) findBoot() {
+	if boot, err := bootID(); err == nil {
+		_, err := readGeometry(c.mem, boot)
+		c.otherBoot = errors.Is(err, ErrBoot)
+	}
 }
 
 // attended opens any program's segment for retiring it, and proves by the
@@ -67,8 +76,8 @@ func attended(path string, opt *Options, force bool) (*Segment, error) {
 		if !file.lock(unix.F_WRLCK, lockAttached) && !force {
 			return nil, errors.Join(fmt.Errorf("%w: %s", ErrInUse, path), file.close())
 		}
-		if !file.named(path) {
-			if err := file.close(); err != nil {
+		if ours, err := file.takeName(path); err != nil || !ours {
+			if err := errors.Join(err, file.close()); err != nil {
 				return nil, err
 			}
 			continue
@@ -172,11 +181,12 @@ func removeSideFiles(path string) error {
 	return err
 }
 
-// Reset replaces a segment of any program by an empty one with the same layout
-// and capacities, in one step: the name never leads to a half-made segment. It
+// Reset replaces a segment of any program by an empty one with the same layout,
+// capacities, settings, owner, group and mode, in one step: the name never leads to a half-made segment. It
 // refuses with ErrInUse while a process is attached; with force, the attached
 // get ErrRetired and may attach again. Killed in between: the old segment is
 // still there, maybe retired, and a side file that the next Reset removes.
+// ErrOwner when this process may not make a file of that owner and group.
 func Reset(name string, o *Options, force bool) error {
 	opt := o.filled()
 	path, err := opt.path(name)
@@ -196,27 +206,39 @@ func (s *Segment) replace(opt *Options, force bool) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(s.file.f.Fd()), &st); err != nil {
-		return err
-	}
-	opt.Mode = fs.FileMode(st.Mode & 0o777)
 	l := &Layout{names: map[string]bool{}, capacity: g.capacities(), unused: map[string]bool{}}
 	var scratch core // only to make the objects of the description
 	scratch.mem = s.c.mem
 	if err := g.view(&scratch); err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
+	chosen := scratch.settings() // now: the objects will lead to the new segment
 	l.objects = scratch.objects
 	fresh, err := build(s.name, s.path, l, opt)
 	if err != nil {
 		return err
 	}
 	defer fresh.file.close()
+	if err := s.bequeath(fresh); err != nil {
+		return err
+	}
+	fresh.c.choose(chosen, func(string, uint64, uint64) {})
 	if err := removeSideFiles(s.path); err != nil {
 		return err
 	}
 	return s.giveWayTo(fresh)
+}
+
+// bequeath gives the owner, group and mode of the segment's file to its successor.
+func (s *Segment) bequeath(fresh *Segment) error {
+	o, err := ownershipOf(s.file.f)
+	if err == nil {
+		err = o.give(fresh.file.f)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.path, err)
+	}
+	return nil
 }
 
 // resetSide begins the name of the new file while the old one still has its own.
@@ -278,15 +300,30 @@ func isSegment(path string) bool {
 // Remove retires the segment, removes its name and side files and closes this
 // opening; others that are attached get ErrRetired.
 func (s *Segment) Remove() error {
-	if s.file != nil && s.file.named(s.path) {
-		err := s.c.guard(func() error {
-			s.c.head[headState].store(ptRetireSegment, segmentRetired)
-			return nil
-		})
-		if err := errors.Join(err, removeSideFiles(s.path), removeFile(s.path)); err != nil && !errors.Is(err, ErrSegmentFault) {
+	if s.file != nil && !s.c.closed.Load() {
+		if err := s.removeName(); err != nil {
 			return err
 		}
 	}
 	_ = s.c.guard(func() error { s.c.wakeAll(); return nil })
 	return s.Close()
+}
+
+func (s *Segment) removeName() error {
+	ours, err := s.file.takeName(s.path)
+	if err != nil {
+		return err
+	}
+	defer s.file.dropName()
+	if !ours {
+		return nil
+	}
+	err = s.c.guard(func() error {
+		s.c.head[headState].store(ptRetireSegment, segmentRetired)
+		return nil
+	})
+	if err := errors.Join(err, removeSideFiles(s.path), removeFile(s.path)); !errors.Is(err, ErrSegmentFault) {
+		return err
+	}
+	return nil
 }

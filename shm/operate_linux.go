@@ -21,10 +21,10 @@ import (
 // attaches by the segment's own description, sweeps, and leaves. It takes a
 // registry slot meanwhile, so its own death is swept like any other.
 //
-// What a program anchors by a function (Arena.Anchored) is not in the
-// description. New records of the dead in an arena without index are therefore
-// left as they are, and so are the slots of the dead as long as such an arena
-// has records that only the program can judge: its next process goes on. A
+// Where a function of the program tells which records are wanted (Arena.Anchored),
+// new records of the dead are left as they are, and so are the slots of the dead
+// as long as there are records that only the program can judge: its next process
+// goes on. A
 // stopped segment stays stopped. Errors are those of Attach that concern the
 // file; ErrFull when no registry slot is free: then the next process that
 // attaches recovers everything.
@@ -198,7 +198,8 @@ func (m *Image) same(p Process) error {
 		}
 		return err
 	}
-	if !strings.Contains(string(maps), " "+strconv.FormatUint(m.file.ino, 10)+" ") {
+	// The device too: inode numbers of other file systems are other files.
+	if !strings.Contains(string(maps), fmt.Sprintf(" %02x:%02x %d ", unix.Major(m.file.dev), unix.Minor(m.file.dev), m.file.ino)) {
 		return fmt.Errorf("%w: process %d does not map %s", ErrGone, p.PID, filepath.Base(m.Path))
 	}
 	return nil

@@ -12,6 +12,9 @@ func SweepSegment(context.Context, string, *Options) (Report, error) {
 // StopSegment returns ErrUnsupported on this system.
 func StopSegment(string, *Options) error { return ErrUnsupported }
 
+// SetSetting returns ErrUnsupported on this system.
+func SetSetting(string, string, func(uint64) uint64, *Options) error { return ErrUnsupported }
+
 // KillProcess returns ErrUnsupported on this system.
 func KillProcess(context.Context, string, Process, *Options) error { return ErrUnsupported }
 

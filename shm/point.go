@@ -42,6 +42,7 @@ const (
 	ptFreeBit
 	ptFutexRead
 	ptFutexWake
+	ptGiveBack
 	ptHold
 	ptIdentify
 	ptIndexAgain
@@ -147,6 +148,7 @@ var pointNames = [numPoints]string{
 	ptFreeBit:         "free.bit",
 	ptFutexRead:       "futex.read",
 	ptFutexWake:       "futex.wake",
+	ptGiveBack:        "give.back",
 	ptHold:            "hold",
 	ptIdentify:        "identify",
 	ptIndexAgain:      "index.again",

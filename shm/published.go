@@ -17,7 +17,7 @@ func (a *arena) phase(h header) int {
 			return q.obj.Phase
 		}
 		return everything // held
-	case Settled, Retiring:
+	case Settled:
 		return everything
 	}
 	return 0
@@ -38,7 +38,8 @@ func (a *arena) load(r ref, dst []uint64) (header, error) {
 	w := a.head(i)
 	for {
 		h := header(w.load(ptLoadHeader)) // pairs with the CAS of every transfer
-		if a.gone(r, h) || h.state() == New && !a.isAnchored(r, a.rec(i)) {
+		// A retiring record is being emptied.
+		if a.gone(r, h) || h.state() == Retiring || h.state() == New && !a.isAnchored(r, a.rec(i)) {
 			return h, ErrGone
 		}
 		clear(dst)

@@ -29,13 +29,15 @@ type arena struct {
 	room     Event     // signalled by free
 	roomOf   *arena    // whose event is used instead, or nil: the classes of blobs share one
 	turn     turnstile // of those who wait for a free record
-	cursor   atomic.Uint32
-	index    *index // the index its records are in, if any
+	index    *index    // the index its records are in, if any
 	anchored func(r ref, rec []word) bool
 	spans    [][]span
 	blobAt   []int
 	blobPh   []int
 	fullErr  error
+	_        [hotLine]byte // the rest is read by every call, and not written
+	cursor   atomic.Uint32 // where to look for a free record
+	_        [hotLine]byte
 }
 
 func (a *arena) object() *Object { return &a.obj }
@@ -74,6 +76,7 @@ func (a *arena) bind(c *core) error {
 	a.recWords, a.size8 = uint32(a.recordWords()), uint32(o.Record.Size/8)
 	p := a.parts()
 	a.room.attach(c, o.Offset)
+	a.room.patient = true // "full" is said after a look at every header
 	if a.roomOf != nil {
 		a.room = a.roomOf.room
 	}
@@ -213,11 +216,15 @@ func (a *arena) take(i uint32) (claim, bool) {
 // the sweep goes on. Killed before the last CAS: the record is new, owned or
 // retiring of a dead owner, and the sweep frees it; after it: only the free bit is
 // missing.
+//
+// A record that nothing can name, in no index and without blobs, is freed by that
+// CAS itself.
 func (a *arena) release(c claim) error {
-	if c.h.state() != Retiring {
-		if err := c.move(ptRetireOwn, c.h.with(Retiring, 0, a.c.self)); err != nil {
-			return err
-		}
+	if a.index == nil && a.anchored == nil && len(a.blobAt) == 0 {
+		return a.freed(c)
+	}
+	if err := c.move(ptRetireOwn, c.h.with(Retiring, 0, a.c.self).nextTurn()); err != nil {
+		return err
 	}
 	if a.index != nil {
 		if err := a.index.remove(c.ref()); err != nil {
@@ -225,8 +232,13 @@ func (a *arena) release(c claim) error {
 		}
 	}
 	a.dropBlobs(c.i, -1)
-	// The next owner's record must not look like this one while it is not filled.
+	// Whoever is asked whether the next owner's record is named, while it is not
+	// filled, must not see this one.
 	clear(asPlain(a.rec(c.i)))
+	return a.freed(c)
+}
+
+func (a *arena) freed(c claim) error {
 	if err := c.move(ptFree, c.h.with(Free, 0, 0).withAttempt(0)); err != nil {
 		return err
 	}
@@ -262,7 +274,7 @@ func (a *arena) dropBlobs(i uint32, phase int) {
 		}
 		if r := ref(rec[at].load(ptBlobField)); r != 0 {
 			rec[at].store(ptBlobField, 0)
-			if b := a.c.arenas[r.arena()]; b != nil {
+			if b := a.c.arenas[r.arena()]; b != nil && b.obj.Holder {
 				b.freeSettled(r)
 			}
 		}

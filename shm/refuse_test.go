@@ -90,7 +90,7 @@ func TestAttach_RefusesContent(t *testing.T) {
 		"text":              {func(m *image) { m.text()[10] ^= 1 }, shm.ErrCorrupt},
 		"text no JSON":      {func(m *image) { m.describe(string(noise(500))) }, shm.ErrCorrupt},
 		"text cut":          {func(m *image) { m.describe(string(m.text()[:200])) }, shm.ErrCorrupt},
-		"text null":         {func(m *image) { m.describe("null") }, shm.ErrLayout},
+		"text null":         {func(m *image) { m.describe("null") }, shm.ErrCorrupt},
 		"text empty list":   {func(m *image) { m.describe("[]") }, shm.ErrLayout},
 		"text other place":  {func(m *image) { m.replace(`,"capacity":8,"offset":`, `,"capacity":8,"offset":1`) }, shm.ErrCorrupt},
 		"text no capacity":  {func(m *image) { m.replace(`"capacity":8`, `"capacity":0`) }, shm.ErrCorrupt},

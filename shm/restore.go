@@ -71,12 +71,11 @@ func (l Loss) String() string {
 
 // A snapshot is an opened snapshot file, swept in a copy of its own.
 type snapshot struct {
-	path      string
-	c         core
-	file      *segmentFile
-	g         geometry
-	swept     Report
-	otherBoot bool
+	path  string
+	c     core
+	file  *segmentFile
+	g     geometry
+	swept Report
 }
 
 // objectOf finds an object by name.

@@ -5,18 +5,15 @@ package shm
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
-
-	"golang.org/x/sys/unix"
 )
 
 // Restore makes a segment from a file of Snapshot, field by field and by name.
 // Where there is no segment of that name, it gets app's layout, or with a nil app
 // the snapshot's own, and the snapshot's capacities unless Options.Capacity says
 // otherwise. Where there is one, app must be nil: the segment must be empty and
-// nobody attached to it, and a new one of its layout and capacities takes its
-// name. So the new version of a program makes the segment, or calls Restore with
+// nobody attached to it, and a new one of its layout, capacities, settings, owner,
+// group and mode takes its name. So the new version of a program makes the segment, or calls Restore with
 // its own Definer.
 //
 // Records keep their state, queue, order, deliveries and, where the new arena
@@ -30,10 +27,14 @@ import (
 // and too small a capacity with ErrCapacity; a corrupt snapshot is ErrCorrupt.
 // What is gone from the layout is counted in RestoreReport.Lost.
 //
+// Without Options.Mode, a new segment gets the owner, group and mode of the
+// snapshot's file, as far as this process may give them; a note says when not.
+//
 // The segment gets its name when it is complete. Killed before, nothing remains,
 // or side files of a name that has no segment. It blocks while it works.
 func Restore(file, name string, app Definer, o *Options) (r RestoreReport, err error) {
 	opt := o.filled()
+	inherit := o == nil || o.Mode == 0
 	if r.Path, err = opt.path(name); err != nil {
 		return r, err
 	}
@@ -46,7 +47,7 @@ func Restore(file, name string, app Definer, o *Options) (r RestoreReport, err e
 		old, err := attended(r.Path, &opt, false)
 		switch {
 		case errors.Is(err, ErrNotExist):
-			return s.restoreNew(app, name, &opt, &r)
+			return s.restoreNew(app, name, &opt, inherit, &r)
 		case err != nil:
 			return err
 		}
@@ -59,7 +60,7 @@ func Restore(file, name string, app Definer, o *Options) (r RestoreReport, err e
 	return r, err
 }
 
-func (s *snapshot) restoreNew(app Definer, name string, opt *Options, r *RestoreReport) error {
+func (s *snapshot) restoreNew(app Definer, name string, opt *Options, inherit bool, r *RestoreReport) error {
 	l, err := s.layout(app, opt.Capacity)
 	if err != nil {
 		return err
@@ -68,10 +69,36 @@ func (s *snapshot) restoreNew(app Definer, name string, opt *Options, r *Restore
 	if err != nil {
 		return err
 	}
-	if r.SideFiles, err = copySide(s.path, r.Path); err == nil {
+	if inherit {
+		err = s.endow(fresh, r)
+	}
+	if err == nil {
+		r.SideFiles, err = copySide(s.path, r.Path)
+	}
+	if err == nil {
 		err = fresh.file.link(r.Path)
 	}
 	return errors.Join(err, fresh.file.close())
+}
+
+// endow makes a new segment the same users' as the snapshot's file is. A copy of
+// the file by hand may be readable by all: a segment is its owner's, and its
+// group's if that may write.
+func (s *snapshot) endow(fresh *Segment, r *RestoreReport) error {
+	o, err := ownershipOf(s.file.f)
+	if err != nil {
+		return err
+	}
+	if o.mode &= 0o660; o.mode != 0o660 {
+		o.mode = 0o600
+	}
+	all, err := o.giveMost(fresh.file.f)
+	if err == nil && !all {
+		is, _ := ownershipOf(fresh.file.f)
+		r.Notes = append(r.Notes, fmt.Sprintf("the snapshot's file is of uid %d, gid %d, mode %#o, the segment of uid %d, gid %d, mode %#o: only root may give it away",
+			o.uid, o.gid, o.mode, is.uid, is.gid, is.mode))
+	}
+	return err
 }
 
 // layout is app's, or the snapshot's own, with the capacities that were asked
@@ -127,11 +154,6 @@ func (s *snapshot) restoreInto(old *Segment, opt *Options, r *RestoreReport) err
 	if err != nil {
 		return fmt.Errorf("%s: %w", old.path, err)
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(int(old.file.f.Fd()), &st); err != nil {
-		return err
-	}
-	opt.Mode = fs.FileMode(st.Mode & 0o777)
 	l, err := newLayout(described{g.objects}, g.capacities())
 	if err != nil {
 		return err
@@ -141,6 +163,12 @@ func (s *snapshot) restoreInto(old *Segment, opt *Options, r *RestoreReport) err
 		return err
 	}
 	defer fresh.file.close()
+	if err := old.bequeath(fresh); err != nil {
+		return err
+	}
+	fresh.c.choose(old.c.settings(), func(name string, was, is uint64) {
+		r.Notes = append(r.Notes, fmt.Sprintf("setting %s stays %d, as in the segment that was there; the snapshot has %d", name, is, was))
+	})
 	if err := removeSideFiles(old.path); err != nil {
 		return err
 	}
@@ -177,7 +205,7 @@ func (s *snapshot) fill(name string, l *Layout, opt *Options, r *RestoreReport) 
 	if err = x.run(); err == nil {
 		err = fresh.c.sound("this is a defect of Restore; nothing was restored")
 	}
-	if s.otherBoot {
+	if s.c.otherBoot {
 		x.note("the snapshot is of an earlier boot: times since boot in its records mean nothing now")
 	}
 	if side, e := SideFiles(s.path); e == nil && len(side) > 0 && r.Moved > 0 {

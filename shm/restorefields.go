@@ -83,7 +83,11 @@ func widens(f, t Field) bool {
 		}
 		return kind[0]
 	}
-	integers := slices.Contains(integerKinds, f.Kind) && slices.Contains(integerKinds, t.Kind) ||
+	// A number of which the description now says more is the same number.
+	explained := f.Size == t.Size && (slices.Contains(integerKinds, f.Kind) || f.Kind == "duration" && t.Kind == "boot") &&
+		slices.Contains(bitKinds, t.Kind)
+	integers := explained ||
+		slices.Contains(integerKinds, f.Kind) && slices.Contains(integerKinds, t.Kind) ||
 		slices.Contains(bitKinds, f.Kind) && f.Kind == t.Kind
 	switch {
 	case integers:
@@ -170,7 +174,10 @@ func (x *restorer) put(a *arena, i uint32, h header) {
 // leave is the header of a record that only the program's own sweep can judge:
 // it belongs to a process that is dead, in the first slot of the registry.
 func (x *restorer) leave(m *move, h header) header {
-	x.to.slot(0)[slotWord].store(ptInit, slotValue(1, slotDead))
+	slot := x.to.slot(0)
+	slot[slotWord].store(ptInit, slotValue(1, slotDead))
+	slot[slotJoined].store(ptInit, uint64(Now()))
+	slot[slotName].store(ptInit, binary.LittleEndian.Uint64([]byte("restored")))
 	x.report.Left++
 	id := uint8(0)
 	if q := x.from.lanes[h.queue()]; q != nil {

@@ -92,8 +92,8 @@ func (r *Ring[T]) Get(ctx context.Context) (c Claim[T], err error) {
 	return c, err
 }
 
-// Take claims one record out of the middle; the attempt is not counted. Its
-// slot stays taken until the head of the ring has passed it. ErrStale when it is
+// Take claims one record out of the middle. It counts as an attempt unless the
+// claim is released or ends well. Its slot stays taken until the head of the ring has passed it. ErrStale when it is
 // not in this ring, ErrGone when it was freed.
 //
 // A record that comes back into the ring by exactly its 65,536th post since, or a
@@ -316,17 +316,41 @@ func (q *ring) ahead(p int, s, head uint64) bool {
 	return filled(s, q.lap(at)) || filled(s, q.lap(at+n))
 }
 
-// inSlots tells for which of the given posts some slot leads to the record.
-func (q *ring) inSlots(turns map[uint32]uint16) map[uint32]bool {
-	found := map[uint32]bool{}
-	head := q.head_.load(ptRingHead)
-	for p := range q.slots {
-		s := q.slots[p].load(ptSweepSlot)
-		if turn, ok := turns[slotIndex1(s)-1]; ok && turn == slotTurn(s) && q.ahead(p, s, head) {
-			found[slotIndex1(s)-1] = true
+// posts are headers of an arena that say "posted in a ring", by record. A slot of
+// that ring may lead there, or not yet.
+type posts struct{ h []header }
+
+func (p *posts) note(a *arena, i uint32, h header) {
+	if p.h == nil {
+		p.h = make([]header, a.n)
+	}
+	p.h[i] = h
+}
+
+// inNoSlot calls f for each to which no slot leads, in the order of the records.
+// Slots are read after headers: what is posted since is not among them.
+func (p *posts) inNoSlot(a *arena, f func(q *ring, i uint32, h header)) {
+	if p.h == nil {
+		return
+	}
+	for _, l := range a.c.lanes {
+		if l == nil || l.arena != a || l.ring == nil {
+			continue
+		}
+		q := l.ring
+		head := q.head_.load(ptRingHead)
+		for k := range q.slots {
+			s := q.slots[k].load(ptSweepSlot)
+			if i := slotIndex1(s) - 1; i < a.n && q.has(p.h[i]) && p.h[i].turn() == slotTurn(s) && q.ahead(k, s, head) {
+				p.h[i] = 0
+			}
 		}
 	}
-	return found
+	for i, h := range p.h {
+		if h != 0 {
+			f(a.c.lanes[h.queue()].ring, uint32(i), h)
+		}
+	}
 }
 
 // isFull reports a put that found no slot.

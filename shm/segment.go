@@ -76,6 +76,7 @@ type Segment struct {
 	cancel   context.CancelFunc
 	watchers sync.WaitGroup
 	closing  sync.Mutex
+	sweeping sync.Mutex // so that who sweeps finds nothing half done by the death watch of its own process
 }
 
 // Private makes a segment for this process alone, in its own memory. All
@@ -206,9 +207,10 @@ func (s *Segment) Slot() int { return int(s.c.self) - 1 }
 // are waited for. Claims still open are given back, without counting an attempt,
 // new and held records are freed, permits released. The caller has ended its
 // workers: a pointer from Claim.Record must not be used any more; if any claim
-// was open, the error is a *BusyError that names them. The memory is unmapped when
-// the garbage collector finds that nothing of the opening is in use any more, so
-// a late call fails instead of crashing. A second Close returns ErrClosed.
+// was open, the error is a *BusyError that names them, and the memory stays mapped.
+// Else it is unmapped when the garbage collector finds that nothing of the opening
+// is in use any more, so a late call fails instead of crashing. Calls that do not
+// block, and the first look of those that do, are not waited for: end them before. A second Close returns ErrClosed.
 func (s *Segment) Close() error {
 	s.closing.Lock()
 	defer s.closing.Unlock()
@@ -217,9 +219,8 @@ func (s *Segment) Close() error {
 	}
 	s.cancel()
 	s.c.sleeper.close()
-	for s.c.inside.Load() != 0 {
+	for s.c.inside.Load() != 0 { // the sleeper has ended their sleeps
 		time.Sleep(50 * time.Microsecond)
-		_ = s.c.guard(func() error { s.c.wakeLocal(); return nil })
 	}
 	s.watchers.Wait()
 	var open []string

@@ -79,12 +79,11 @@ func (s *Semaphore) TryAcquire() (Permit, error) {
 		// one of its successors has released it in good order.
 		mine := v&cellDied | uint64(s.c.self)<<cellSlot | uint64(s.c.gen&cellGenMask)<<cellGen | uint64(uint32(v)+1)
 		if w.cas(ptSemTake, v, mine) {
-			p := Permit{s, i, mine}
 			if s.c.closed.Load() {
-				_ = p.Release()
+				w.cas(ptSemGive, mine, givenBack(mine)) // nobody was told of a death
 				return Permit{}, ErrClosed
 			}
-			return p, nil
+			return Permit{s, i, mine}, nil
 		}
 	}
 	return Permit{}, s.held
@@ -126,12 +125,16 @@ func (s *Semaphore) Free() (n int) {
 	return n
 }
 
+// givenBack is the word of a permit whose holder lets it go without having said
+// that all is in order: a mark of a death stays.
+func givenBack(v uint64) uint64 { return v&cellDied | uint64(uint32(v)) }
+
 // giveBackAll frees the permits of this process, at Close.
 func (s *Semaphore) giveBackAll() {
 	for i := range s.cells {
 		v := s.cells[i].load(ptSemSweep)
 		if owner, g := cellOwner(v); owner == s.c.self && g == s.c.gen&cellGenMask {
-			s.cells[i].cas(ptSemSweep, v, uint64(uint32(v)))
+			s.cells[i].cas(ptSemSweep, v, givenBack(v))
 		}
 	}
 }

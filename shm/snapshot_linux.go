@@ -30,9 +30,10 @@ import (
 // once more.
 //
 // The file is complete when it gets its name; one of that name is not replaced
-// (fs.ErrExist). It has the segment's mode. Killed in between: FILE.part with a number
-// may remain, and copies of side files beside a FILE that does not exist; the next
-// Snapshot to FILE writes those anew. It blocks for as long as the copying takes.
+// (fs.ErrExist). It has the segment's owner, group and mode, as far as this process
+// may give them: otherwise it is the process's own. Killed in between: FILE.part with a
+// number may remain, and copies of side files beside a FILE that does not exist; the
+// next Snapshot to FILE writes those anew. It blocks for as long as the copying takes.
 func Snapshot(name, file string, o *Options, force bool) (r SnapshotReport, err error) {
 	opt := o.filled()
 	path, err := opt.path(name)
@@ -65,9 +66,9 @@ func (s *Segment) snapshot(r *SnapshotReport) error {
 			r.Attached = append(r.Attached, p)
 		}
 	}
-	mode := fs.FileMode(0o600)
-	if st, err := s.file.f.Stat(); err == nil {
-		mode = st.Mode().Perm()
+	owner, err := ownershipOf(s.file.f)
+	if err != nil {
+		return err
 	}
 	part, err := os.CreateTemp(filepath.Dir(r.File), filepath.Base(r.File)+".part")
 	if err != nil {
@@ -83,7 +84,10 @@ func (s *Segment) snapshot(r *SnapshotReport) error {
 		return err
 	}
 	r.SideFiles = side
-	if err := errors.Join(part.Chmod(mode), part.Sync()); err != nil {
+	if _, err := owner.giveMost(part); err != nil {
+		return err
+	}
+	if err := part.Sync(); err != nil {
 		return err
 	}
 	err = unix.Renameat2(unix.AT_FDCWD, part.Name(), unix.AT_FDCWD, r.File, unix.RENAME_NOREPLACE)
@@ -130,7 +134,8 @@ func syncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// copySide copies the side files of one path to another, and returns how many.
+// copySide copies the side files of one path to another, with their owners, and
+// returns how many.
 func copySide(from, to string) (n int, err error) {
 	list, err := SideFiles(from)
 	if err != nil {
@@ -163,6 +168,9 @@ func copyFile(from, to string) error {
 		return err
 	}
 	_, err = io.Copy(dst, src)
+	if o, e := ownershipOf(src); err == nil && e == nil {
+		_, err = o.giveMost(dst)
+	}
 	return errors.Join(err, dst.Sync(), dst.Close())
 }
 
@@ -192,10 +200,7 @@ func (s *snapshot) load() error {
 		return err
 	}
 	s.g = g
-	if boot, err := bootID(); err == nil {
-		_, err := readGeometry(s.c.mem, boot)
-		s.otherBoot = errors.Is(err, ErrBoot)
-	}
+	s.c.findBoot()
 	for i := range s.c.nslots {
 		w := &s.c.slot(i)[slotWord]
 		if v := w.load(ptAttachRead); slotState(v) == slotAlive {

@@ -86,9 +86,9 @@ func (c *core) unjudged() (some bool) {
 	return false
 }
 
-// unjudged tells whether what anchors the records is not known here: it may be a
+// unjudged tells whether what anchors the records is not known here: it is a
 // function of the program.
-func (a *arena) unjudged() bool { return a.c.foreign && a.index == nil && !a.obj.Holder }
+func (a *arena) unjudged() bool { return a.c.foreign && a.obj.Anchored }
 
 // owners returns which slots still own a record or a permit.
 func (c *core) owners() (owns [maxSlots + 1]bool) {
@@ -116,7 +116,7 @@ func (c *core) owners() (owns [maxSlots + 1]bool) {
 
 func (a *arena) sweep(r *Report) {
 	c := a.c
-	lost := map[*ring]map[uint32]header{} // posted by the dead, maybe in no slot
+	lost := posts{} // by the dead
 	a.each(func(i uint32, h header) bool {
 		switch h.state() {
 		case Free:
@@ -136,10 +136,7 @@ func (a *arena) sweep(r *Report) {
 					r.Hints++
 				}
 			case c.ownerGone(h.owner()):
-				if lost[q.ring] == nil {
-					lost[q.ring] = map[uint32]header{}
-				}
-				lost[q.ring][i] = h
+				lost.note(a, i, h)
 			}
 		case Settled:
 			if !a.named(i, h) && a.retireUnnamed(i, h) {
@@ -152,9 +149,7 @@ func (a *arena) sweep(r *Report) {
 		}
 		return true
 	})
-	for q, posts := range lost {
-		q.republish(posts, r)
-	}
+	lost.inNoSlot(a, func(q *ring, i uint32, h header) { q.republish(i, h, r) })
 }
 
 // named tells whether a settled record is still wanted. Records of an index leave
@@ -198,13 +193,14 @@ func (a *arena) recover(i uint32, h header, r *Report) {
 	if !w.cas(ptSweepTake, uint64(h), uint64(mine.h)) {
 		return
 	}
+	anchored := mine.h.state() == New && a.isAnchored(mine.ref(), a.rec(i))
 	switch {
-	case mine.h.state() == New && a.isAnchored(mine.ref(), a.rec(i)) && q != nil:
+	case anchored && q != nil:
 		q.prepare(i)
 		if q.postOrKeep(mine, mine.h.with(Posted, q.id(), c.self).nextTurn()) == nil {
 			r.Posted++
 		}
-	case mine.h.state() == New && a.isAnchored(mine.ref(), a.rec(i)):
+	case anchored:
 		if mine.move(ptSweepSettle, mine.h.with(Settled, 0, 0)) == nil {
 			r.Settled++
 			// What named it may have gone while we looked, and found it not
@@ -223,21 +219,11 @@ func (a *arena) recover(i uint32, h header, r *Report) {
 // republish posts again what its dead poster had not yet brought into a slot. A
 // dead process cannot do it any more, and nobody else does it for him, so
 // "posted, in no slot, header unchanged" stays true until our CAS.
-func (q *ring) republish(posts map[uint32]header, r *Report) {
-	turns := make(map[uint32]uint16, len(posts))
-	for i, h := range posts {
-		turns[i] = h.turn()
-	}
-	found := q.inSlots(turns)
-	for i, h := range posts {
-		if found[i] {
-			continue
-		}
-		next := h.with(Posted, q.id(), q.arena.c.self).nextTurn()
-		if q.arena.head(i).cas(ptSweepPost, uint64(h), uint64(next)) {
-			q.publishOrKeep(i, next)
-			r.Posted++
-		}
+func (q *ring) republish(i uint32, h header, r *Report) {
+	next := h.with(Posted, q.id(), q.arena.c.self).nextTurn()
+	if q.arena.head(i).cas(ptSweepPost, uint64(h), uint64(next)) {
+		q.publishOrKeep(i, next)
+		r.Posted++
 	}
 }
 
@@ -261,6 +247,8 @@ func (s *Segment) sweepTurn(ctx context.Context) Report {
 			break
 		}
 	}
+	s.sweeping.Lock()
+	defer s.sweeping.Unlock() // also when the memory is gone
 	r := s.c.sweepAndFree()
 	w.cas(ptSweepHint, me, 0)
 	return r
@@ -271,6 +259,8 @@ func (s *Segment) sweepTurn(ctx context.Context) Report {
 // safe at any time, from any number of processes. ErrSegmentFault when the file
 // was truncated.
 func (s *Segment) Sweep(ctx context.Context) (r Report, err error) {
+	s.c.inside.Add(1) // Close waits for us: what we take over is ours
+	defer s.c.inside.Add(-1)
 	if s.c.closed.Load() {
 		return r, ErrClosed
 	}
@@ -280,6 +270,8 @@ func (s *Segment) Sweep(ctx context.Context) (r Report, err error) {
 	err = s.c.guard(func() error {
 		s.c.judgeAll(s.file)
 		s.c.retryBacklog()
+		s.sweeping.Lock()
+		defer s.sweeping.Unlock() // also when the memory is gone
 		r = s.c.sweepAndFree()
 		return nil
 	})

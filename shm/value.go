@@ -17,27 +17,26 @@ type Value struct {
 	Value any    `json:"value"` // nil, bool, integer, float, string or []Value
 }
 
-// fieldValues renders the fields that are published in the given phase. blob
-// tells what a blob field holds.
-func fieldValues(fields []Field, b []byte, phase int, blob func(ref) string) (values []Value) {
+// fieldValues renders the fields that are published in the given phase.
+func fieldValues(fields []Field, b []byte, phase int, c *core) (values []Value) {
 	for _, f := range fields {
 		if f.Phase > phase {
 			continue
 		}
-		values = append(values, Value{f.Name, fieldValue(f, b[f.Offset:f.Offset+f.Size], phase, blob)})
+		values = append(values, Value{f.Name, fieldValue(f, b[f.Offset:f.Offset+f.Size], phase, c)})
 	}
 	return values
 }
 
-func fieldValue(f Field, b []byte, phase int, blob func(ref) string) any {
+func fieldValue(f Field, b []byte, phase int, c *core) any {
 	switch f.Kind {
 	case "struct":
-		return fieldValues(f.Fields, b, phase, blob)
+		return fieldValues(f.Fields, b, phase, c)
 	case "array":
 		var list []Value
 		elem := f.Fields[0]
 		for at := 0; at+elem.Size <= len(b); at += elem.Size {
-			list = append(list, Value{"", fieldValue(elem, b[at:at+elem.Size], phase, blob)})
+			list = append(list, Value{"", fieldValue(elem, b[at:at+elem.Size], phase, c)})
 		}
 		return list
 	case "text":
@@ -56,11 +55,14 @@ func fieldValue(f Field, b []byte, phase int, blob func(ref) string) any {
 	var wide [8]byte
 	copy(wide[:], b)
 	n := binary.LittleEndian.Uint64(wide[:])
+	if f.Low > 0 {
+		n &= 1<<f.Low - 1
+	}
 	switch f.Kind {
 	case "ref":
 		return ref(n).String()
 	case "blob":
-		return blob(ref(n))
+		return c.blobText(ref(n))
 	case "word":
 		return n
 	case "enum":
@@ -76,6 +78,14 @@ func fieldValue(f Field, b []byte, phase int, blob func(ref) string) any {
 		}
 		return time.Unix(0, int64(n)).UTC().Format(time.RFC3339Nano)
 	case "duration":
+		return time.Duration(n).String()
+	case "boot":
+		switch {
+		case n == 0:
+			return nil
+		case c.otherBoot: // nobody can say how long ago that is
+			return time.Duration(n).String() + " after an earlier boot"
+		}
 		return time.Duration(n).String()
 	}
 	if strings.HasPrefix(f.Kind, "i") {

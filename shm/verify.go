@@ -72,17 +72,20 @@ func (c *core) verifySteady(alive func(slot uint32) bool) (steady []Finding) {
 	return steady
 }
 
-const mostFindings = 1000 // of one pass: a destroyed segment has millions
+const mostFindings = 1000 // of one pass and severity: a destroyed segment has millions
 
 type verifier struct {
 	c     *core
 	alive func(slot uint32) bool // asks the kernel
 	found []Finding
+	n     [Corrupt + 1]int // findings by severity
 	lives map[uint16]bool
 }
 
 func (v *verifier) add(s Severity, object, format string, args ...any) {
-	if len(v.found) < mostFindings {
+	// Many repairable ones must not hide a corrupt one. Every pass looks in the same
+	// order, so those that are left out are the same ones.
+	if v.n[s]++; v.n[s] <= mostFindings {
 		v.found = append(v.found, Finding{s, object, fmt.Sprintf(format, args...)})
 	}
 }
@@ -137,7 +140,7 @@ func (v *verifier) owner(object string, what string, h header) {
 }
 
 func (v *verifier) arena(a *arena) {
-	inRing := map[*ring]map[uint32]uint16{}
+	posts := posts{}
 	a.each(func(i uint32, h header) bool {
 		what := fmt.Sprintf("record %d", i)
 		q := v.c.lanes[h.queue()]
@@ -163,34 +166,26 @@ func (v *verifier) arena(a *arena) {
 		case New, Owned, Retiring:
 			v.owner(a.obj.Name, what, h)
 		case Posted:
-			v.posted(a, i, h, q, inRing)
+			v.posted(a, i, h, q, &posts)
 		case Settled:
 			v.settled(a, i, h)
 		}
 		return true
 	})
-	for q, turns := range inRing {
-		found := q.inSlots(turns)
-		for i, turn := range turns {
-			if !found[i] {
-				// Its poster is dead, or is stopped on the way.
-				v.add(Repairable, q.obj.Name, "record %d (turn %d): posted, but in no slot", i, turn)
-			}
-		}
-	}
+	posts.inNoSlot(a, func(q *ring, i uint32, h header) {
+		// Its poster is dead, or is stopped on the way.
+		v.add(Repairable, q.obj.Name, "record %d (turn %d): posted, but in no slot", i, h.turn())
+	})
 }
 
-func (v *verifier) posted(a *arena, i uint32, h header, q *lane, inRing map[*ring]map[uint32]uint16) {
+func (v *verifier) posted(a *arena, i uint32, h header, q *lane, posts *posts) {
 	if q == nil {
 		v.add(Corrupt, a.obj.Name, "record %d: posted to no queue", i)
 		return
 	}
 	switch {
 	case q.ring != nil:
-		if inRing[q.ring] == nil {
-			inRing[q.ring] = map[uint32]uint16{}
-		}
-		inRing[q.ring][i] = h.turn()
+		posts.note(a, i, h)
 	default:
 		if !q.bag.posted.has(ptVerify, i) {
 			v.add(Repairable, q.obj.Name, "record %d (turn %d): posted, but not in the bitmap", i, h.turn())
@@ -223,10 +218,14 @@ func (v *verifier) ring(q *ring) {
 		v.add(Corrupt, q.obj.Name, "head %d and tail %d of %d slots", head, tail, n)
 	}
 	// Two slots may lead to one post of a record, see Take: the header lets only one
-	// of them deliver it.
-	for p := range q.slots {
-		if i := slotIndex1(q.slots[p].load(ptVerify)); i > q.arena.n {
-			v.add(Corrupt, q.obj.Name, "slot %d: record %d of %d", p, i-1, q.arena.n)
+	// of them deliver it. What stands before the tail was written a lap before; only
+	// the slot at the tail may be filled already.
+	for p := tail; p < tail+n; p++ {
+		s := q.slot(p).load(ptVerify)
+		if i := slotIndex1(s); i > q.arena.n {
+			v.add(Corrupt, q.obj.Name, "slot %d: record %d of %d", p&(n-1), i-1, q.arena.n)
+		} else if lap := q.lap(p); !unfilled(s, lap) && !(p == tail && filled(s, lap)) && q.tail.load(ptVerify) == tail {
+			v.add(Corrupt, q.obj.Name, "slot %d: lap %d, and the tail is in lap %d", p&(n-1), slotLap(s), q.lap(tail))
 		}
 	}
 }
@@ -240,29 +239,49 @@ func (v *verifier) index(x *index) {
 			v.add(Repairable, x.obj.Name, "bucket %d: a step is open (control %#x)", b, c)
 			continue
 		}
+		var seen []uint64
 		for p := range places(c) {
-			v.indexEntry(x, b, x.entry(b, p).load(ptVerify))
+			e := x.entry(b, p).load(ptVerify)
+			if v.indexEntry(x, b, e) {
+				v.indexTwice(x, b, e, seen)
+				seen = append(seen, e)
+			}
 		}
 	}
 }
 
-func (v *verifier) indexEntry(x *index, b, e uint64) {
+// indexTwice looks for another entry of the same record, or of the same key.
+func (v *verifier) indexTwice(x *index, b, e uint64, seen []uint64) {
+	for _, other := range seen {
+		switch i, j := entryRecord(e), entryRecord(other); {
+		case i == j:
+			v.add(Corrupt, x.obj.Name, "bucket %d: record %d (life %d) stands there twice", b, i, entryLife(e))
+		case entryFrag(e) == entryFrag(other) && x.sameKey(i, asPlain(x.keyWords(j))):
+			v.add(Corrupt, x.obj.Name, "bucket %d: records %d and %d have the same key", b, j, i)
+		}
+	}
+}
+
+// indexEntry tells whether an entry is full and leads to a record of its bucket.
+func (v *verifier) indexEntry(x *index, b, e uint64) bool {
 	if e&entryFull == 0 {
-		return
+		return false
 	}
 	i := entryRecord(e)
 	if i >= x.arena.n {
 		v.add(Corrupt, x.obj.Name, "bucket %d: record %d of %d", b, i, x.arena.n)
-		return
+		return false
 	}
 	h := header(x.arena.head(i).load(ptVerify))
 	if x.arena.gone(x.entryRef(e), h) {
 		v.add(Corrupt, x.obj.Name, "bucket %d: record %d (life %d) was freed", b, i, entryLife(e))
-		return
+		return false
 	}
 	if want, frag := x.hashOf(i); want != b || frag != entryFrag(e) {
 		v.add(Corrupt, x.obj.Name, "bucket %d: record %d (life %d) has a key of bucket %d", b, i, entryLife(e), want)
+		return false
 	}
+	return true
 }
 
 func (v *verifier) semaphore(s *Semaphore) {

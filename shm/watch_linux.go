@@ -37,8 +37,8 @@ func (s *Segment) watch(ctx context.Context) {
 	defer turn.Stop()
 	foreign, gone := false, false
 	last := time.Now()
-	for ctx.Err() == nil {
-		round := false
+	round := true // at once: everybody may have died
+	for ; ctx.Err() == nil; round = false {
 		select {
 		case <-ctx.Done():
 			continue
@@ -160,7 +160,7 @@ func (s *Segment) watchOne(ctx context.Context, n watched, pid int) {
 		stop := context.AfterFunc(ctx, func() { _ = f.SetReadDeadline(time.Now()) })
 		// Opened before the slot is read again: if the slot is still the same,
 		// the pidfd is of its process, or of nobody's who matters.
-		if err := waitReadable(f); err != nil && ctx.Err() == nil {
+		if err = waitReadable(f); err != nil && ctx.Err() == nil {
 			s.c.log.Debug("death watch of a neighbour", "pid", pid, "error", err) // judged anyway
 		}
 		stop()

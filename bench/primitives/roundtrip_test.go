@@ -89,9 +89,12 @@ func echo(from io.Reader, to io.Writer) {
 	}
 }
 
+// workers is a context that may end, as that of a worker's loop.
+var workers, _ = context.WithCancel(context.Background())
+
 func get(r *shm.Ring[cell], blocked bool) (shm.Claim[cell], error) {
 	if blocked {
-		return r.Get(context.Background())
+		return r.Get(workers)
 	}
 	for {
 		if c, err := r.TryGet(); !errors.Is(err, shm.ErrEmpty) {
@@ -176,7 +179,7 @@ func bytes(b *testing.B, to io.Writer, from io.Reader) {
 //	cacheline      both spin, each on a line that only the other one writes
 //	ring           both poll two rings
 //	futex-c        both sleep in the kernel, written in C
-//	ring-blocking  both sleep in Get
+//	ring-blocking  both sleep in Get, with a context that could be cancelled
 //	unix, pipe     8 bytes through the kernel
 //	shmipc, go-ipc other Go libraries, blocked: 8 bytes through shared memory
 //	place=same     both processes on one processor; apart: each on its own; without: as

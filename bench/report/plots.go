@@ -39,7 +39,13 @@ func plots(r *results, dir string) error {
 	} {
 		if err := r.rows(p.prefix, func(name, unit string) (row, dot string) {
 			row = part(name, p.key)
-			if load := part(name, "load"); load != "" {
+			switch part(name, "place") {
+			case "same":
+				row += ", one processor"
+			case "apart":
+				row += ", two processors"
+			}
+			if part(name, "load") != "" {
 				row += ", busy"
 			}
 			return row, spreads[unit]
@@ -126,11 +132,10 @@ func (t dotRows) draw(file, title, unit string) error {
 		}
 		all = append(all, s)
 	}
-	p := newPlot(title, all)
-	p.X.Label.Text = unit
+	p := newPlot(title, unit)
 	slices.Reverse(order)
 	for i := range order {
-		order[i] = "   " + order[i] // room, where the font is a wider one
+		order[i] = strings.Repeat(" ", 3+len(order[i])/4) + order[i] // room, where the font is a wider one
 	}
 	p.NominalY(order...)
 	return save(p, file, all, false, vg.Length(len(order))*0.9*vg.Centimeter+5*vg.Centimeter)
@@ -168,16 +173,18 @@ func (r *results) curves(prefix, where, x, by string) (all []series) {
 }
 
 func curves(file, title, x string, all []series) error {
-	p := newPlot(title, all)
-	p.X.Label.Text, p.Y.Label.Text = x, "ns"
-	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	p := newPlot(title, x)
+	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{"ns"}
 	return save(p, file, all, true, 10*vg.Centimeter)
 }
 
-func newPlot(title string, all []series) *plot.Plot {
+func newPlot(title, unit string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text = title
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+	if p.X.Label.Text = unit; unit == "ns" {
+		p.X.Label.Text = "" // its labels say it
+	}
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{unit}
 	p.Legend.Top, p.Legend.Left = true, false
 	p.Legend.YOffs = -0.2 * vg.Centimeter
 	p.Add(plotter.NewGrid())
@@ -220,6 +227,29 @@ func save(p *plot.Plot, file string, all []series, lines bool, height vg.Length)
 	}
 	*high *= 12 // room for the legend
 	return p.Save(22*vg.Centimeter, height, file)
+}
+
+// decades are the marks of a log axis: a label for each power of ten but the last,
+// which would be cut off.
+type decades struct{ unit string }
+
+func (d decades) Ticks(low, high float64) (ticks []plot.Tick) {
+	for v := decade(low, false); v <= high*1.0001; v *= 10 {
+		ticks = append(ticks, plot.Tick{Value: v})
+		if v*10 <= high*1.0001 {
+			ticks[len(ticks)-1].Label = d.label(v)
+		}
+	}
+	return ticks
+}
+
+func (d decades) label(v float64) string {
+	names := []string{"", " k", " M", " G"}
+	if d.unit == "ns" {
+		names = []string{" ns", " µs", " ms", " s"}
+	}
+	i := min(max(int(math.Round(math.Log10(v)))/3, 0), len(names)-1)
+	return strconv.FormatFloat(v/math.Pow(1000, float64(i)), 'g', 4, 64) + names[i]
 }
 
 // decade is the power of ten at or below v, or at or above it.

@@ -18,8 +18,10 @@ type target struct {
 
 var targets = []target{
 	{"round trip, polling, ring / cache line, median trip", "RoundTrip/kind=ring", "RoundTrip/kind=cacheline", "p50-ns", 2.5, false},
-	{"round trip, asleep, ring / futex in C, median trip", "RoundTrip/kind=ring-blocking", "RoundTrip/kind=futex-c", "p50-ns", 1.2, false},
-	{"the same, two processors busy, p99", "RoundTrip/kind=ring-blocking/load=2", "RoundTrip/kind=futex-c/load=2", "p99-ns", 2, false},
+	{"round trip, asleep, ring / futex in C, one processor, median trip", "RoundTrip/kind=ring-blocking/place=same", "RoundTrip/kind=futex-c/place=same", "p50-ns", 1.2, false},
+	{"the same, a processor each", "RoundTrip/kind=ring-blocking/place=apart", "RoundTrip/kind=futex-c/place=apart", "p50-ns", 1.2, false},
+	{"round trip, asleep, all busy, one processor, p99", "RoundTrip/kind=ring-blocking/place=same/load=2", "RoundTrip/kind=futex-c/place=same/load=2", "p99-ns", 2, false},
+	{"the same, a processor each", "RoundTrip/kind=ring-blocking/place=apart/load=2", "RoundTrip/kind=futex-c/place=apart/load=2", "p99-ns", 2, false},
 	{"1 producer, 1 consumer, single: ring / rte_ring", "Throughput/kind=ring/producers=1/consumers=1/batch=1", "Throughput/kind=rte_ring/producers=1/consumers=1/batch=1", "transfers/s", 1, true},
 	{"put and get: ring / Vyukov, processor time", "PutGet/kind=ring", "PutGet/kind=vyukov", "cpu-ns/op", 2.5, false},
 	{"lookup among 10^6: index / array, as many cold lines", "Lookup/kind=index/records=1000000", "Lookup/kind=array/records=1000000", "ns/op", 1.5, false},

@@ -55,3 +55,15 @@ func TestPlots(t *testing.T) {
 		t.Error("a plot without values was written")
 	}
 }
+
+func TestDecades(t *testing.T) {
+	for v, want := range map[float64]string{10: "10 ns", 1e3: "1 µs", 1e5: "100 µs", 1e9: "1 s"} {
+		if got := (decades{"ns"}).label(v); got != want {
+			t.Errorf("%g: %q, want %q", v, got, want)
+		}
+	}
+	ticks := decades{"requests"}.Ticks(1000, 1e6)
+	if len(ticks) != 4 || ticks[0].Label != "1 k" || ticks[3].Label != "" {
+		t.Errorf("%v", ticks)
+	}
+}

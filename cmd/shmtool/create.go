@@ -12,6 +12,7 @@ import (
 func createCommand() *command {
 	capacity := capacities{}
 	var tokens, perAddress int
+	var users sharing
 	return &command{
 		name: "create", args: "NAME", least: 1, most: 1, short: "make a segment with AOTF's layout",
 		help: `Makes an empty segment with the layout of AOTF's objects, with the capacities
@@ -28,20 +29,26 @@ create the segment themselves if there is none.
 Examples:
   shmtool create NAME
   shmtool create NAME --capacity processes=256 --capacity OBJECT=100000
+  shmtool create NAME --mode 0660 --group aotf
 
 Exit codes: 0 created; 1 not created: it exists, there is no room, a capacity is
 wrong; 2 bad usage.`,
 		flags: func(fs *flag.FlagSet) {
 			fs.Var(capacity, "capacity", "make room for N records or permits of an object: `OBJECT=N`; may be repeated")
+			users.flags(fs, "0600")
 			fs.IntVar(&tokens, "tokens", 0, "how many listing tokens the application has; 0 is 1")
 			fs.IntVar(&perAddress, "per-address", 0, "how many unfinished requests an address may have; 0 is 10")
 		},
 		run: func(t *tool) error {
 			p, err := t.place()
+			if err == nil {
+				err = users.check()
+			}
 			if err != nil {
 				return err
 			}
-			size, err := createSegment(p.name, &objects.Options{Dir: p.dir, Capacity: capacity, Tokens: tokens, PerAddress: perAddress})
+			size, err := createSegment(p.name, &objects.Options{Dir: p.dir, Mode: users.mode, Group: users.group,
+				Capacity: capacity, Tokens: tokens, PerAddress: perAddress})
 			if err != nil {
 				return err
 			}

@@ -85,7 +85,7 @@ func (o dumped) summary() string {
 	case shm.KindSemaphore:
 		return fmt.Sprintf(": %d of %s held", *o.Used, count(o.Capacity, "permit"))
 	case shm.KindCell:
-		return fmt.Sprintf(": %d", *o.Value)
+		return fmt.Sprintf(": %d%s", *o.Value, o.decoded)
 	}
 	return ""
 }

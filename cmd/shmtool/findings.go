@@ -11,7 +11,7 @@ import (
 type meaning struct{ means, mend string }
 
 const (
-	mendSweep = "shmtool sweep NAME, or any process that attaches"
+	mendSweep = "any process of the program that attaches, or shmtool sweep NAME, which says what it leaves to the program"
 	mendReset = "end its processes, then shmtool reset NAME"
 )
 
@@ -34,6 +34,9 @@ var meanings = map[string]meaning{
 	"record %d (life %d): a blob that its holder does not name":              {"somebody died while replacing a value; its memory is not free", mendSweep},
 	"record %d (life %d) of %s is %s, but not in the index":                  {"a record that everybody should find is not found", mendReset},
 	"head %d and tail %d of %d slots":                                        {"the positions of a ring are farther apart than it is long", mendReset},
+	"slot %d: lap %d, and the tail is in lap %d":                             {"a slot of a ring holds what no put can have left, and every put will fail there", mendReset},
+	"bucket %d: record %d (life %d) stands there twice":                      {"a record stands twice in an index", mendReset},
+	"bucket %d: records %d and %d have the same key":                         {"an index has a key twice", mendReset},
 	"slot %d: record %d of %d":                                               {"a slot of a ring leads to no record", mendReset},
 	"bucket %d: step %d":                                                     {"a bucket of an index is in no known step", mendReset},
 	"bucket %d: a step is open (control %#x)":                                {"somebody died in an insert or delete; whoever uses the bucket finishes it", mendSweep},

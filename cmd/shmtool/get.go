@@ -17,7 +17,7 @@ func getCommand() *command {
   OBJECT       the number in a cell of the segment
   tokens, per-address   AOTF's layout: the limits that its creator chose
 
-Only stop can be set; see "shmtool help set". It never changes anything.
+Some of them can be set; see "shmtool help set". It never changes anything.
 
 Examples:
   shmtool get NAME

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -23,9 +24,10 @@ that others wait for: nothing else takes them from a living process.
 
 Name it by its registry slot, its process id, or a record that it owns; "shmtool
 stat NAME --waits" shows who holds what others wait for. It shows who that is and
-what it has, and asks; --yes does not ask. Before the signal it proves that the
-process is still the one in the registry: by a handle of the process, the lock of
-its slot, its time of start, and its mapping of the segment.
+what it has, and asks, on stderr; --yes does not ask. Before the signal it proves
+that the process is still the one in the registry, by a handle of the process, the
+lock of its slot, its time of start, and its mapping of the segment; and after the
+answer that it still owns the record.
 
 Work that it had claimed goes back to its queue and is delivered again. It loses
 what it had in memory of its own. Processes in another PID namespace (another
@@ -85,6 +87,9 @@ func (k killer) run(t *tool) error {
 		if err := t.confirm(m, s, victim); err != nil {
 			return err
 		}
+		if err := k.findAgain(m, victim); err != nil {
+			return err
+		}
 	}
 	ctx, cancel := context.WithTimeout(t.ctx, time.Minute)
 	defer cancel()
@@ -141,10 +146,29 @@ func (k killer) find(m *shm.Image, list []attached) (attached, error) {
 	return found[0], nil // a process that opened the segment twice dies once
 }
 
-// confirm shows whom it would kill, and asks.
+// findAgain proves that what was asked is still so: an answer may take long, and
+// the work be done meanwhile.
+func (k killer) findAgain(m *shm.Image, victim attached) error {
+	list, err := m.Processes()
+	if err != nil {
+		return err
+	}
+	now, err := k.find(m, processesOf(list, nil))
+	switch {
+	case k.record != "" && (err != nil || now.Slot != victim.Slot || now.Gen != victim.Gen):
+		return fmt.Errorf("nothing was done: process %d does not own record %s any more", victim.PID, k.record)
+	case err == nil && (now.Slot != victim.Slot || now.Gen != victim.Gen):
+		return fmt.Errorf("nothing was done: process %d has gone, and process %d has its slot", victim.PID, now.PID)
+	}
+	return err
+}
+
+// confirm shows whom it would kill, and asks: on stderr, for stdout is the answer's.
 func (t *tool) confirm(m *shm.Image, s segmentStat, p attached) error {
+	var b strings.Builder
+	ask := func(format string, args ...any) { fmt.Fprintf(&b, format, args...) }
 	what := "process " + strconv.Itoa(p.PID) + " (" + escape(p.Name) + ")"
-	t.printf("%s in slot %d of %s, uid %d, attached for %s, %s\n", what, p.Slot, escape(s.Path), p.UID, age(p.Joined), p.state())
+	ask("%s in slot %d of %s, uid %d, attached for %s, %s\n", what, p.Slot, escape(s.Path), p.UID, age(p.Joined), p.state())
 	claims, err := m.Claims()
 	if err != nil {
 		return err
@@ -155,25 +179,25 @@ func (t *tool) confirm(m *shm.Image, s segmentStat, p attached) error {
 			continue
 		}
 		if n++; n <= 10 {
-			t.printf("  record %s (%s), %s", c.Ref, names.of(c.Ref), c.State)
+			ask("  record %s (%s), %s", c.Ref, names.of(c.Ref), c.State)
 			if c.Queue != "" {
-				t.printf(" from %s", c.Queue)
+				ask(" from %s", c.Queue)
 			}
-			t.printf("\n")
+			ask("\n")
 		}
 	}
 	if n > 10 {
-		t.printf("  and %d more records\n", n-10)
+		ask("  and %d more records\n", n-10)
 	}
 	for _, o := range s.Objects {
 		for _, x := range o.Permits {
 			if x.Held && x.Process == p.Slot {
-				t.printf("  permit %d of %s\n", x.Permit, o.Name)
+				ask("  permit %d of %s\n", x.Permit, o.Name)
 			}
 		}
 	}
-	t.printf("Kill it? It cannot clean up. [y/N] ")
-	if err := t.out.Flush(); err != nil {
+	ask("Kill it? It cannot clean up. [y/N] ")
+	if _, err := io.WriteString(t.stderr, b.String()); err != nil {
 		return err
 	}
 	line, _ := bufio.NewReader(t.in).ReadString('\n')

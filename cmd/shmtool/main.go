@@ -11,7 +11,7 @@
 //	shmtool get NAME        the few values an operator may want
 //	shmtool sweep NAME      recover what the dead left
 //	shmtool kill-owner NAME end a process that holds something, and recover it
-//	shmtool set NAME stop   tell all its processes to end
+//	shmtool set NAME stop   tell all its processes to end, or change a setting
 //	shmtool reset NAME      empty it
 //	shmtool rm NAME         remove it
 //	shmtool create NAME     make it before the first program starts

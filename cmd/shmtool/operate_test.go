@@ -34,6 +34,25 @@ func init() {
 		fmt.Println("ready")
 		select {}
 	})
+	// claim-briefly NAME: claim a job, free it when told to, and wait to be killed.
+	shmtest.Register("claim-briefly", func(args []string) {
+		a := &shop{}
+		_, err := shm.Attach(args[0], a, nil)
+		if err == nil {
+			var c shm.Claim[job]
+			if c, err = a.Todo.TryGet(); err == nil {
+				fmt.Println("ready")
+				_, _ = fmt.Scanln()
+				err = c.Free()
+			}
+		}
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println("freed")
+		select {}
+	})
 	// claim-aotf NAME: claim a request of AOTF at step 1, and wait to be killed.
 	shmtest.Register("claim-aotf", func(args []string) {
 		m, err := objects.Open(args[0], &objects.Options{Attach: true})
@@ -64,6 +83,15 @@ func init() {
 	})
 }
 
+// guarded is heap with a function that tells which items are wanted: those that
+// somebody's word names, of which there are none.
+type guarded struct{ heap }
+
+func (a *guarded) Define(l *shm.Layout) {
+	a.Items.Anchored = func(shm.Ref[item], *item) bool { return false }
+	a.heap.Define(l)
+}
+
 // locks is an application with three mutexes.
 type locks struct{ m [3]shm.Mutex }
 
@@ -74,10 +102,15 @@ func (a *locks) Define(l *shm.Layout) {
 }
 
 func init() {
-	// make-item NAME: make a record of an arena without index, and wait to be killed.
+	// make-item NAME heap|guarded: make a record of an arena without index, and wait
+	// to be killed.
 	shmtest.Register("make-item", func(args []string) {
-		a := &heap{n: 8}
-		_, err := shm.Attach(args[0], a, nil)
+		a := &guarded{heap{n: 8}}
+		var app shm.Definer = a
+		if args[1] == "heap" {
+			app = &a.heap
+		}
+		_, err := shm.Attach(args[0], app, nil)
 		if err == nil {
 			_, err = a.Items.TryNew()
 		}
@@ -95,10 +128,10 @@ func init() {
 func unjudged(t *testing.T) string {
 	t.Helper()
 	name := shmtest.Name(t)
-	s, err := shm.Create(name, &heap{n: 8}, nil)
+	s, err := shm.Create(name, &guarded{heap{n: 8}}, nil)
 	must(t, err)
 	must(t, s.Close())
-	child := shmtest.Child(t, "make-item", name)
+	child := shmtest.Child(t, "make-item", name, "guarded")
 	child.Want("ready")
 	child.Kill()
 	return name
@@ -112,12 +145,43 @@ func TestSweep_Unjudged(t *testing.T) {
 		t.Error(out)
 	}
 	call(t, 1, "verify", name)
-	s, err := shm.Attach(name, &heap{n: 8}, nil)
+	s, err := shm.Attach(name, &guarded{heap{n: 8}}, nil)
 	must(t, err)
 	_, err = s.Sweep(t.Context())
 	must(t, err)
 	must(t, s.Close())
 	call(t, 0, "verify", name)
+}
+
+// A record that was being made when the snapshot was taken, of a program without
+// such a function, needs nobody's judgement.
+func TestRestore_RecordsBeingMade(t *testing.T) {
+	name := shmtest.Name(t)
+	s, err := shm.Create(name, &heap{n: 8}, nil)
+	must(t, err)
+	must(t, s.Close())
+	child := shmtest.Child(t, "make-item", name, "heap")
+	child.Want("ready")
+	child.Kill()
+	file := filepath.Join(t.TempDir(), "copy")
+	call(t, 0, "snapshot", name, file)
+	call(t, 0, "rm", name)
+	if out, _ := call(t, 0, "restore", file, name); !strings.Contains(out, "1 record that its process held, or nobody could reach, was freed") {
+		t.Error(out)
+	}
+	call(t, 0, "verify", name)
+
+	name = unjudged(t)
+	file += "2"
+	call(t, 0, "snapshot", name, file)
+	call(t, 0, "rm", name)
+	call(t, 0, "restore", file, name)
+	if out, _ := call(t, 1, "verify", name); !strings.Contains(out, "any process of the program that attaches") {
+		t.Error(out)
+	}
+	if out, _ := call(t, 0, "stat", name); !strings.Contains(out, "restored") {
+		t.Error(out)
+	}
 }
 
 // withJob creates a segment with one job in todo that nobody is attached to.
@@ -222,10 +286,14 @@ func TestKillOwner(t *testing.T) {
 	if code := run(t.Context(), []string{"kill-owner", name, "--record", "1.0.1"}, strings.NewReader("y\n"), &out, &errs); code != 0 {
 		t.Fatalf("%d %s%s", code, &out, &errs)
 	}
-	for _, want := range []string{"process " + pid, "stopped", `record 1.0.1 (jobs "first"), owned from todo`, "permit 0 of lock", "Kill it?",
-		"has ended", "1 record is back", "1 permit is free"} {
-		if !strings.Contains(out.String(), want) {
-			t.Errorf("no %q in\n%s", want, &out)
+	for _, want := range []string{"process " + pid, "stopped", `record 1.0.1 (jobs "first"), owned from todo`, "permit 0 of lock", "Kill it?"} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("the question has no %q:\n%s", want, &errs)
+		}
+	}
+	for _, want := range []string{"has ended", "1 record is back", "1 permit is free"} {
+		if !strings.Contains(out.String(), want) || strings.Contains(out.String(), "Kill it?") {
+			t.Errorf("no %q, or the question, in\n%s", want, &out)
 		}
 	}
 	_ = child.Wait()
@@ -250,6 +318,30 @@ func TestKillOwner(t *testing.T) {
 	}
 }
 
+// A process that has given the record away before the answer comes lives on.
+func TestKillOwner_ChangedMeanwhile(t *testing.T) {
+	name := withJob(t)
+	child := shmtest.Child(t, "claim-briefly", name)
+	child.Want("ready")
+	var out, errs bytes.Buffer
+	answer := readFunc(func(b []byte) (int, error) {
+		child.Say("")
+		child.Want("freed")
+		return copy(b, "y\n"), nil
+	})
+	if code := run(t.Context(), []string{"kill-owner", name, "--record", "1.0.1", "--json"}, answer, &out, &errs); code != 1 ||
+		!strings.Contains(errs.String(), "does not own record 1.0.1 any more") || out.Len() > 0 {
+		t.Errorf("exit code %d: %s%s", code, &out, &errs)
+	}
+	if s := decode[seenProcesses](t, 0, "stat", name); len(s.Processes) != 1 || s.Processes[0].State != "alive" {
+		t.Errorf("it was killed: %+v", s)
+	}
+}
+
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(b []byte) (int, error) { return f(b) }
+
 func TestGetSet(t *testing.T) {
 	a := &shop{}
 	s := shmtest.New(t, a, nil)
@@ -264,7 +356,10 @@ func TestGetSet(t *testing.T) {
 		t.Error(errs)
 	}
 	before := content(t, s.Name())
-	if _, errs := call(t, 2, "set", s.Name(), "root"); !strings.Contains(errs, "stop is the only key") {
+	if _, errs := call(t, 2, "set", s.Name(), "root"); !strings.Contains(errs, "want stop, or KEY=N") {
+		t.Error(errs)
+	}
+	if _, errs := call(t, 2, "set", s.Name(), "root=3"); !strings.Contains(errs, "cannot be set") { // no setting
 		t.Error(errs)
 	}
 	if !bytes.Equal(before, content(t, s.Name())) {
@@ -364,5 +459,36 @@ func TestVerify_Live(t *testing.T) {
 	cancel()
 	for range 2 {
 		must(t, <-done)
+	}
+}
+
+// AOTF's limits are set while nobody is attached, and outlive a reset.
+func TestSet_Limits(t *testing.T) {
+	name := shmtest.Name(t)
+	call(t, 0, "create", name, "--tokens", "5", "--per-address", "3")
+	call(t, 0, "set", name, "tokens=7")
+	if out, _ := call(t, 0, "reset", name); !strings.Contains(out, "keeps tokens=7\n") || !strings.Contains(out, "keeps per-address=3\n") {
+		t.Error(out)
+	}
+	if v := decode[map[string]any](t, 0, "set", name, "per-address=2"); v["key"] != "per-address" || v["value"] != 2.0 {
+		t.Error(v)
+	}
+	if out, _ := call(t, 0, "get", name); !strings.Contains(out, "tokens=7\nper-address=2\n") {
+		t.Error(out)
+	}
+	for _, word := range []string{"tokens=129", "per-address=17"} {
+		call(t, 1, "set", name, word)
+	}
+	for _, word := range []string{"tokens=0", "tokens=x", "tokens", "limits=5", "counts-current=1", "token=3"} {
+		call(t, 2, "set", name, word)
+	}
+	m, err := objects.Open(name, &objects.Options{Attach: true})
+	must(t, err)
+	defer m.Close()
+	if _, errs := call(t, 1, "set", name, "tokens=8"); !strings.Contains(errs, "in use by process") {
+		t.Error(errs)
+	}
+	if m.Tokens() != 7 {
+		t.Errorf("%d tokens", m.Tokens())
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -174,51 +173,5 @@ func TestFindings_AreExplained(t *testing.T) {
 	}
 	if len(formats) < 20 {
 		t.Errorf("only %d findings found: this test sees nothing", len(formats))
-	}
-}
-
-// bash completes commands, flags and segments; the other scripts name them all.
-func TestCompletion(t *testing.T) {
-	for _, shell := range []string{"bash", "zsh", "fish"} {
-		out, _ := call(t, 0, "completion", shell)
-		for _, c := range commands() {
-			for _, f := range flagsOf(c) {
-				if !strings.Contains(out, c.name) || !strings.Contains(out, f.Name) {
-					t.Errorf("%s: no %s --%s", shell, c.name, f.Name)
-				}
-			}
-		}
-		bin, err := exec.LookPath(shell)
-		if err != nil {
-			t.Logf("no %s here: its script was not run", shell)
-			continue
-		}
-		check := exec.Command(bin, "-n")
-		check.Stdin = strings.NewReader(out)
-		if text, err := check.CombinedOutput(); err != nil {
-			t.Errorf("%s -n: %v\n%s", shell, err, text)
-		}
-	}
-	call(t, 2, "completion", "tcsh")
-	bash, err := exec.LookPath("bash")
-	if err != nil {
-		t.Skip("no bash here")
-	}
-	name := closedShop(t)
-	script, _ := call(t, 0, "completion", "bash")
-	for line, want := range map[string]string{
-		"shmtool ver": "verify\nversion", "shmtool dump --wh": "--where", "shmtool stat " + name[:len(name)-1]: name,
-		"shmtool stat --js": "--json", "shmtool completion f": "fish", "shmtool dump x --re": "--redact", "shmtool help swe": "sweep",
-	} {
-		words := strings.Fields(line)
-		var b bytes.Buffer
-		fmt.Fprintf(&b, "%s\nCOMP_WORDS=(%s)\nCOMP_CWORD=%d\n_shmtool\nprintf '%%s\\n' \"${COMPREPLY[@]}\"\n", script, line, len(words)-1)
-		cmd := exec.Command(bash)
-		cmd.Stdin = &b
-		cmd.Env = append(os.Environ(), "SHM_DIR="+segments())
-		out, err := cmd.Output()
-		if err != nil || !strings.Contains(string(out), want) {
-			t.Errorf("%s: %q %v, want %q", line, out, err, want)
-		}
 	}
 }

@@ -205,6 +205,8 @@ func valueText(kind string, v any, all bool) string {
 		return "-"
 	case !ok:
 		return escape(fmt.Sprint(v))
+	case kind == "boot":
+		return bootText(s)
 	case kind == "text":
 		return strconv.Quote(s)
 	case kind == "bytes" && len(s) > longestHex && !all:

@@ -10,9 +10,10 @@ func resetCommand() *command {
 	var force bool
 	return &command{
 		name: "reset", args: "NAME", least: 1, most: 1, short: "empty a segment, keeping its layout",
-		help: `Replaces a segment of any program by an empty one with the same layout, capacities
-and file mode, in one step: whoever opens the name gets the old segment or the
-new one, never half of one. All records, permits, counters and cells are gone.
+		help: `Replaces a segment of any program by an empty one with the same layout, capacities,
+owner, group and file mode, in one step: whoever opens the name gets the old segment or the
+new one, never half of one. All records, permits, counters and cells are gone;
+what "shmtool set" can change, as AOTF's limits, stays.
 
 It refuses while a process is attached, which the kernel tells it, and names the
 processes. With --force it does it nevertheless: the attached processes get an
@@ -24,7 +25,7 @@ Examples:
   shmtool reset --force NAME
 
 Exit codes: 0 emptied; 1 not emptied: it is in use, does not exist, is not yours,
-there is no room; 2 bad usage.`,
+only root could give it to its owner, there is no room; 2 bad usage.`,
 		flags: func(fs *flag.FlagSet) {
 			fs.BoolVar(&force, "force", false, "empty it even while processes are attached")
 		},

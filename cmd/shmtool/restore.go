@@ -14,6 +14,7 @@ import (
 
 func restoreCommand() *command {
 	capacity := capacities{}
+	var users sharing
 	return &command{
 		name: "restore", args: "FILE NAME", least: 2, most: 2, short: "make a segment from a snapshot, also in another layout",
 		help: `Makes a segment from a file of "shmtool snapshot", field by field and by name. Its
@@ -32,7 +33,9 @@ and too small a capacity, is refused. What has no place any more is named, count
 and makes the exit code 3; the snapshot still has it.
 
 It never changes FILE, and never touches a segment that has records. The segment
-gets its name when it is complete.
+gets its name when it is complete, and with it the owner, group and mode of the
+segment that was there, or of FILE unless --mode says otherwise. Only root can give
+a segment to another user: run it as the user of the service, or as root.
 
 Examples:
   shmtool restore /var/backups/NAME.shm NAME
@@ -43,8 +46,9 @@ fit, the segment is in use or not empty, FILE is no sound snapshot; 2 bad usage;
 3 restored, without what the new layout has no place for.`,
 		flags: func(fs *flag.FlagSet) {
 			fs.Var(capacity, "capacity", "make room for N records or permits of an object: `OBJECT=N`; may be repeated")
+			users.flags(fs, "FILE's")
 		},
-		run: func(t *tool) error { return t.restore(capacity) },
+		run: func(t *tool) error { return t.restore(capacity, users) },
 	}
 }
 
@@ -54,7 +58,10 @@ type restored struct {
 	Layout string `json:"layout"` // whose it is
 }
 
-func (t *tool) restore(capacity capacities) error {
+func (t *tool) restore(capacity capacities, users sharing) error {
+	if err := users.check(); err != nil {
+		return err
+	}
 	file := t.args[0]
 	t.args = t.args[1:]
 	p, err := t.place()
@@ -64,7 +71,7 @@ func (t *tool) restore(capacity capacities) error {
 	if !strings.Contains(file, "/") {
 		file = "./" + file
 	}
-	r, err := p.restore(file, capacity)
+	r, err := p.restore(file, capacity, users)
 	switch {
 	case errors.Is(err, shm.ErrInUse):
 		return fmt.Errorf("%s is in use: end its processes first", p.path)
@@ -84,7 +91,7 @@ func (t *tool) restore(capacity capacities) error {
 	return err
 }
 
-func (p place) restore(file string, capacity capacities) (r restored, err error) {
+func (p place) restore(file string, capacity capacities, users sharing) (r restored, err error) {
 	m, err := shm.Inspect(file, nil)
 	if err != nil {
 		return r, err
@@ -103,8 +110,8 @@ func (p place) restore(file string, capacity capacities) (r restored, err error)
 		}
 	}
 	switch {
-	case err == nil && len(capacity) > 0:
-		return r, fmt.Errorf("%s exists, and so its capacities do: --capacity is for a new segment", p.path)
+	case err == nil && (len(capacity) > 0 || users.mode != 0):
+		return r, fmt.Errorf("%s exists, and so its capacities, owner and mode do: --capacity, --mode and --group are for a new segment", p.path)
 	case err == nil:
 		r.Layout = "that of the segment that was there"
 		r.RestoreReport, err = shm.Restore(file, p.name, nil, p.options())
@@ -112,10 +119,10 @@ func (p place) restore(file string, capacity capacities) (r restored, err error)
 		return r, err
 	case treeOf(list) != nil:
 		r.Layout = "AOTF's, of this shmtool"
-		r.RestoreReport, err = objects.Restore(file, p.name, &objects.Options{Dir: p.dir, Capacity: capacity})
+		r.RestoreReport, err = objects.Restore(file, p.name, &objects.Options{Dir: p.dir, Mode: users.mode, Group: users.group, Capacity: capacity})
 	default:
 		r.Layout = "the snapshot's own"
-		r.RestoreReport, err = shm.Restore(file, p.name, nil, &shm.Options{Dir: p.dir, Capacity: capacity})
+		r.RestoreReport, err = shm.Restore(file, p.name, nil, &shm.Options{Dir: p.dir, Mode: users.mode, Group: users.group, Capacity: capacity})
 	}
 	return r, err
 }

@@ -38,6 +38,13 @@ func (t *tool) retire(done string, act func(name string, o *shm.Options, force b
 		}{p.path, done, force, append([]shm.Process{}, processes...)})
 	}
 	t.printf("%s %s\n", done, escape(p.path))
+	if s, err := p.stat(); err == nil { // not after rm
+		for _, x := range settings(s) {
+			if settingKeys(s)[x.key] != "" {
+				t.printf("  it keeps %s=%s\n", escape(x.key), x.value)
+			}
+		}
+	}
 	if len(processes) > 0 {
 		t.printf("attached until now, and told so: %s\n", escape(pidsText(processes)))
 	}

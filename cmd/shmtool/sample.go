@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/aotf/sharedmem/shm"
@@ -109,13 +108,7 @@ func statOf(m *shm.Image, deep bool) (s segmentStat, err error) {
 		}
 		s.Objects = append(s.Objects, o)
 	}
-	if treeOf(s.Objects) != nil {
-		for i := range s.Objects {
-			if o := &s.Objects[i]; o.Name == "limits" && o.Value != nil {
-				o.decoded = fmt.Sprintf(" (tokens %d, %d per address)", *o.Value&0xff, *o.Value>>8&0xff)
-			}
-		}
-	}
+	s.decodeCells(m)
 	return s, nil
 }
 

@@ -24,7 +24,8 @@ give a consistent copy. It says so when they did not. Even then the processes go
 on with what they had claimed, and a restored segment hands it out once more.
 
 It never changes the segment, and never replaces FILE, which gets its name when it
-is complete. The copy holds what users asked for, in a file of the segment's mode.
+is complete. The copy holds what users asked for, in a file of the segment's owner,
+group and mode, or of yours alone where you cannot give files to them.
 
 Examples:
   shmtool snapshot NAME /var/backups/NAME.shm

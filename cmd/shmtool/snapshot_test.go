@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -188,6 +189,30 @@ func TestStacks(t *testing.T) {
 	if out, _ := call(t, exitPartly, "stacks", name, "--timeout", "10ms", "--from", dir); strings.Contains(out, "old") {
 		t.Error("an old answer was taken for a new one")
 	}
+	const slotNamespace = 4096 + 2*256 + 16 // docs/format.md
+	poke(t, name, slotNamespace, 1)
+	_, errs = call(t, exitPartly, "stacks", name, "--timeout", "1m") // which it does not wait for
+	if !strings.Contains(errs, "slot 2) did not answer: it is in another PID namespace") {
+		t.Error(errs)
+	}
+}
+
+// A group's segment is asked like any other.
+func TestStacks_OfAGroup(t *testing.T) {
+	name := shmtest.Name(t)
+	t.Cleanup(func() { call(t, 0, "rm", name) })
+	call(t, 0, "create", name, "--mode", "0660")
+	m, err := objects.Open(name, &objects.Options{Attach: true, Mode: 0o660})
+	must(t, err)
+	defer m.Close()
+	done := make(chan error)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { done <- m.ServeMessages(ctx, "") }()
+	if out, _ := call(t, 0, "stacks", name, "--timeout", "1m"); !strings.Contains(out, "ServeMessages(") {
+		t.Error(out)
+	}
+	cancel()
+	<-done
 }
 
 // askSnapshots is the part of TestSchema that needs files.
@@ -235,4 +260,38 @@ func askSnapshots(t *testing.T, ask func(command string, args ...string), note f
 	var out bytes.Buffer
 	run(ended, []string{"serve", aotf, "--json"}, nil, &out, io.Discard)
 	note("serve", out.String())
+}
+
+// A group's segment stays one over create, snapshot and restore.
+func TestSharing(t *testing.T) {
+	name := shmtest.Name(t)
+	path := filepath.Join(segments(), name)
+	group := strconv.Itoa(os.Getegid())
+	t.Cleanup(func() { call(t, 0, "rm", name) })
+	want := func(mode fs.FileMode) {
+		t.Helper()
+		st, err := os.Stat(path)
+		must(t, err)
+		if st.Mode().Perm() != mode {
+			t.Errorf("mode %o, want %o", st.Mode().Perm(), mode)
+		}
+	}
+	call(t, 2, "create", name, "--mode", "0666")
+	call(t, 2, "create", name, "--group", "12345")
+	call(t, 2, "create", name, "--mode", "0660", "--group", "no such group")
+	call(t, 0, "create", name, "--mode", "0660", "--group", group)
+	want(0o660)
+	file := filepath.Join(t.TempDir(), "copy")
+	call(t, 0, "snapshot", name, file)
+	call(t, 0, "restore", file, name)
+	want(0o660)
+	if _, stderr := call(t, 1, "restore", file, name, "--mode", "0600"); !strings.Contains(stderr, "for a new segment") {
+		t.Error(stderr)
+	}
+	call(t, 0, "rm", name)
+	call(t, 0, "restore", file, name)
+	want(0o660)
+	call(t, 0, "rm", name)
+	call(t, 0, "restore", file, name, "--mode", "0600")
+	want(0o600)
 }

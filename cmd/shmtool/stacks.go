@@ -22,7 +22,8 @@ func stacksCommand() *command {
 		help: `Sends every attached process of AOTF the message "write your stacks", waits for the
 answers, and prints them: what each goroutine is doing, and so where a worker
 hangs. A process answers when it serves messages (SharedMemory.ServeMessages);
-those that do not, and those that are stopped or too busy, are named.
+those that do not, that are stopped or too busy, or that are in another PID
+namespace, are named.
 
 Answers are side files of the segment, .NAME,stacks-PID.txt, which are removed when
 they have been read. Processes that were told to write elsewhere are read there
@@ -72,7 +73,11 @@ func (t *tool) stacks(timeout time.Duration, from string) error {
 	// What the segment names is a number: the path is made here.
 	var list []*answer
 	for _, x := range s.Processes {
-		if x.State == "alive" && x.Namespace == ourNamespace() {
+		switch {
+		case x.State != "alive":
+		case x.Namespace != ourNamespace(): // its number names another process here, or none
+			list = append(list, &answer{PID: x.PID, Slot: x.Slot, Name: x.Name, State: otherNamespace})
+		default:
 			a := &answer{PID: x.PID, Slot: x.Slot, Name: x.Name, path: filepath.Join(p.dir, fmt.Sprintf(".%s,stacks-%d.txt", p.name, x.PID))}
 			if from != "" {
 				a.path = filepath.Join(from, fmt.Sprintf("stacks-%d.txt", x.PID))
@@ -86,7 +91,7 @@ func (t *tool) stacks(timeout time.Duration, from string) error {
 	if len(list) == 0 {
 		return fmt.Errorf("%s: %w", p.path, shm.ErrUnused)
 	}
-	m, err := objects.Open(p.name, &objects.Options{Dir: p.dir, Attach: true})
+	m, err := objects.Open(p.name, &objects.Options{Dir: p.dir, Attach: true, Mode: p.options().Mode})
 	if err != nil {
 		return err
 	}
@@ -98,7 +103,7 @@ func (t *tool) stacks(timeout time.Duration, from string) error {
 	for waiting := true; waiting && t.ctx.Err() == nil; {
 		waiting = false
 		for _, a := range list {
-			waiting = !a.read(from == "") || waiting
+			waiting = a.path != "" && !a.read(from == "") || waiting
 		}
 		if !waiting {
 			break
@@ -112,6 +117,8 @@ func (t *tool) stacks(timeout time.Duration, from string) error {
 	}
 	return t.printStacks(list)
 }
+
+const otherNamespace = "it is in another PID namespace: ask from there"
 
 // read takes the answer, if it is there.
 func (a *answer) read(remove bool) bool {
@@ -139,7 +146,7 @@ func (t *tool) printStacks(list []*answer) error {
 	for _, a := range list {
 		if a.Stacks == "" {
 			silent++
-			a.State = cmp.Or(runText(procOf(a.PID).run), "no answer")
+			a.State = cmp.Or(a.State, runText(procOf(a.PID).run), "no answer")
 		}
 	}
 	if t.json {

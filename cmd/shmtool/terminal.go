@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/aotf/sharedmem/shm"
 )
 
 // wantsColor tells whether w is a terminal of a user who has nothing against
@@ -121,6 +123,15 @@ func sinceText(s string) (text string, ok bool) {
 		return "", false
 	}
 	return durationText(d) + " ago", true
+}
+
+// bootText is a time since boot as "3m2s ago"; as it is when that cannot be said.
+func bootText(s string) string {
+	at, err := time.ParseDuration(s)
+	if now := shm.Now(); err == nil && at <= now {
+		return durationText(now-at) + " ago"
+	}
+	return escape(s)
 }
 
 // timeText is a Unix time in nanoseconds, for people and for JSON.

@@ -43,8 +43,8 @@ var aotfTree = []treeNode{
 	{"execution_metrics", "Metrics_Container", []string{"metrics"}, ""},
 	{"threads_registry", "Threads_Registry", []string{"threads", "threads-by-name"}, ""},
 	{"processes_registry", "Processes_Registry", []string{"process-records", "mail"}, ""},
-	{"tweets_count", "", []string{"counts", "counts-current"}, ""},
-	{"accounts_count", "", []string{"counts", "counts-current"}, ""},
+	{"tweets_count", "", []string{"counts-current", "counts"}, ""},
+	{"accounts_count", "", []string{"counts-current", "counts"}, ""},
 }
 
 // treeOf is the tree of AOTF's objects, nil for another layout.
@@ -104,5 +104,5 @@ func (o objectInfo) short() string {
 	case o.Used != nil:
 		return fmt.Sprintf("%s %d waiting", o.Name, *o.Used)
 	}
-	return o.Name
+	return o.Name + o.decoded
 }

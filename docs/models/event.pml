@@ -76,9 +76,17 @@ second:
 #endif
     atomic { st=SECOND; goto look };
 sleep:
-    atomic { if :: E==v -> asleep[g]=1 :: else -> v=0; goto announce fi; v=0 };              /* futex.read, in the kernel */
-    atomic { if :: !asleep[g] -> goto announce
-                :: cancels<CANCELS && !calm -> cancels++; asleep[g]=0 fi };
+    atomic { if :: E==v -> asleep[g]=1 :: else -> v=0; st=TURN; goto look fi; v=0 };         /* futex.read, in the kernel */
+    atomic { if :: !asleep[g] -> st=TURN; goto look         /* before announcing again */
+                :: cancels<CANCELS && !calm -> cancels++ fi };
+cancel:                             /* futexSleeper.cancel, by the context or by Close */
+    atomic { v=E; if :: !ANNOUNCED(v) -> goto cancelled :: else fi };                        /* event.read */
+    atomic { if :: E==v -> E=BUMPED(v) :: else -> goto cancel fi; v=0 };                     /* event.bump */
+#ifndef M_CANCELQUIET
+    atomic { WAKE };                                                                         /* futex.wake */
+#endif
+cancelled:
+    atomic { !asleep[g] -> v=0 };   /* or who has bumped wakes it */
 #ifdef M_KEEPTURN
     goto next;
 #endif

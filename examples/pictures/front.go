@@ -55,7 +55,15 @@ func runFront(ctx context.Context, o options, say *progress) (r report, err erro
 		return r, fmt.Errorf("create the segment: %w", err)
 	}
 	f := &front{o: o, say: say, m: m, dir: o.dir}
+	messages, stop := context.WithCancel(ctx)
+	served := make(chan struct{})
+	go func() { // as each worker does
+		_ = m.ServeMessages(messages, "")
+		close(served)
+	}()
 	defer func() {
+		stop()
+		<-served
 		if o.keep {
 			say.line("the segment is kept: shmtool dump %s; shmtool rm %s", name, name)
 			err = errors.Join(err, m.Close())

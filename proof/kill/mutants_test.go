@@ -20,9 +20,9 @@ type mutant struct {
 }
 
 var mutants = []mutant{
-	{"what was posted into no slot stays there", "shm/sweep.go", "q.republish(posts, r)", "_, _ = q, posts", "alone/^put$", true},
+	{"what was posted into no slot stays there", "shm/sweep.go", "q.republish(i, h, r)", "_, _, _ = q, i, h", "alone/^put$", true},
 	{"a put leaves the head behind", "shm/ring.go", "if at+n > t || q.head_", "if true || q.head_", "alone/^get$", false},
-	{"a launch that was decided is undone", "shm/sweep.go", "switch {\n\tcase mine.h.state() == New", "switch {\n\tcase true:\n\t\t_ = a.release(mine)\n\tcase mine.h.state() == New", "recoverer/world/processes=8", true},
+	{"a launch that was decided is undone", "shm/sweep.go", "case anchored && q != nil:", "case true:\n\t\t_ = a.release(mine)\n\tcase anchored && q != nil:", "recoverer/world/processes=8", true},
 	{"a launch forgets where to", "shm/index.go", "if to != nil {\n\t\tif err", "if to != nil && c.c.a == nil {\n\t\tif err", "recoverer/world/processes=8", false},
 	{"permits of the dead stay taken", "shm/semaphore.go", "!s.c.lives(owner, g) &&", "!s.c.lives(owner, g) && false &&", "alone/^acquire$", false},
 	{"blobs that nothing names stay", "shm/sweep.go", "!a.named(i, h) && a.retireUnnamed(i, h)", "false", "alone/^blob-swing$", false},

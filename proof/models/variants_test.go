@@ -98,4 +98,5 @@ var variants = []variant{
 	{model: "event", defines: "M_NORING"},
 	{model: "event", defines: "M_FORGET"},
 	{model: "event", defines: "BYSTANDER M_NOBUMP"},
+	{model: "event", defines: "M_CANCELQUIET"},
 }

@@ -17,7 +17,7 @@ import (
 // original in a build of this package's tests; they must fail then.
 var mutants = map[string]struct{ file, old, new, test string }{
 	"a Free clears before its claim is proved": {
-		"shm/records.go", "	if c.h.state() != Retiring {\n", "	clear(asPlain(a.rec(c.i)))\n	if c.h.state() != Retiring {\n",
+		"shm/records.go", "	if err := c.move(ptRetireOwn", "	clear(asPlain(a.rec(c.i)))\n	if err := c.move(ptRetireOwn",
 		"TestLate_Free$",
 	},
 	"an Insert returns a record that was freed": {
