@@ -65,7 +65,7 @@ var before = map[string]string{"delete": "is 5 free"}
 var left = []string{
 	"create", "attach", "restart", "inspect", "verify", "leave", "leave-open", "remove-own", "remove", "remove-force",
 	"reset", "reset-force", "blob-wait", "get-waiting", "get-woken", "lock-waiting", "tree-attach", "tree-leave",
-	"tree-leave-open", "tree-claim-waiting", "tree-stacks", "tree-shed", "open", "open-new", "open-retired", "stop-segment",
+	"tree-leave-open", "tree-claim-waiting", "tree-stacks", "tree-shed", "open", "open-new", "open-retired", "setting", "reset-chosen", "stop-segment",
 	"ring-get-waiting", "put-waiting", "new-waiting", "acquire-waiting",
 }
 

@@ -31,7 +31,7 @@ type program struct {
 
 var programs = []program{
 	{"world", func(t testing.TB, n int) string { return world.Stage(t, n, world.Roomy) }, world.LeaveHalfDone, "put", 1},
-	{"tree", world.StageTree, world.LeaveTreeHalfDone, "tree-launch", 13},
+	{"tree", world.StageTree, world.LeaveTreeHalfDone, "tree-launch", 17},
 }
 
 // attach is what a program's process does first. A segment that has gone is none's.
@@ -180,7 +180,7 @@ func seed(t *testing.T) uint64 {
 // Any operation dies at any of its accesses, and then the recoverer at any of its
 // own: all pairs, or some of each operation. None is left out.
 func testPairs(t *testing.T) {
-	const some = 3
+	const some = 2
 	from := seed(t)
 	for k, op := range world.Operations() {
 		t.Run(op.Name, func(t *testing.T) {

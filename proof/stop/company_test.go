@@ -53,6 +53,8 @@ var alone = map[string]string{
 	"remove":               "it is refused while others are there",
 	"remove-force":         "the segment is gone for all who were there",
 	"reset":                "it is refused while others are there",
+	"setting":              "it is refused while others are there",
+	"reset-chosen":         "it is refused while others are there",
 	"reset-force":          "the segment is gone for all who were there",
 	"tree-launch-shedding": "every request is in use, and the only one that may go is its own to take",
 	"tree-expire":          "a request that others move at that instant is expired the next time",

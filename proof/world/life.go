@@ -52,6 +52,26 @@ func lifeOperations() []Operation {
 					ack("there")
 				}
 			}},
+		{Name: "setting", Stage: usual, Audit: auditUsual, // refused while others are there
+			Attach: func(segment string) func(func(string)) {
+				return func(ack func(string)) {
+					ack("swapping")
+					Check(setting(segment))
+					ack("swapped")
+				}
+			}},
+		{Name: "reset-chosen", Audit: auditEmpty, // with a setting to be kept
+			Stage: func(t testing.TB, processes int) string {
+				name := usual(t, processes)
+				Must(t, setting(name))
+				return name
+			},
+			Attach: func(segment string) func(func(string)) {
+				return func(ack func(string)) {
+					Check(shm.Reset(segment, nil, false))
+					ack("ended")
+				}
+			}},
 		{Name: "stop-segment", Stage: usual, Survive: outlive, Audit: auditUsual,
 			Attach: func(segment string) func(func(string)) {
 				_, err := shm.Attach(segment, &World{}, nil) // or there is nobody to tell
@@ -190,6 +210,10 @@ func ending(name string, force bool, run func(segment string) error) Operation {
 		op.Survive = outlive
 	}
 	return op
+}
+
+func setting(segment string) error {
+	return shm.SetSetting(segment, "root", func(uint64) uint64 { return 7 }, nil)
 }
 
 func stageStopped(t testing.TB, processes int) string {

@@ -115,6 +115,7 @@ func (w *World) Define(l *shm.Layout) {
 	w.Slots.Define(l, "slots", 3)
 	w.Lock.Define(l, "lock")
 	w.Count.Define(l, "count", "put", "got")
+	w.Root.Setting = true
 	w.Root.Define(l, "root")
 }
 
