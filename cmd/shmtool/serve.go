@@ -216,9 +216,8 @@ func (s *webState) load(p place, redact bool) error {
 				if v.Name == "Work" && x != "none" {
 					t.Work = names.of(x)
 				}
-			case uint64:
-				if v.Name == "Claimed" && t.Work != "" {
-					t.For = max(shm.Now()-time.Duration(x), 0)
+				if at, err := time.ParseDuration(x); v.Name == "Claimed" && t.Work != "" && err == nil {
+					t.For = max(shm.Now()-at, 0)
 				}
 			default:
 				if v.Name == "Process" {
