@@ -31,8 +31,8 @@ the last minutes, processes, and for AOTF the tree of its objects and what each 
 its threads works on. On this host only.
 
   /            the page
-  /metrics     the same numbers in the text format of Prometheus; shm_up is 0 while
-               there is no such segment
+  /metrics     processes, records, depths, permits, counters and cells in the text
+               format of Prometheus; shm_up is 0 while there is no such segment
   /api/state   what the page shows, as JSON
 
 It only looks, and answers GET and HEAD only. It takes loopback addresses only, and
