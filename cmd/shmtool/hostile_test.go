@@ -78,7 +78,7 @@ func deadAOTF(t *testing.T) []byte {
 	return content(t, name)
 }
 
-// smallAOTF is 300 KiB, so that an image is quickly written and read.
+// smallAOTF makes a segment of 816 KiB, so that an image is quickly written and read.
 func smallAOTF() map[string]int {
 	few := map[string]int{}
 	for object := range objects.DefaultCapacity() {
