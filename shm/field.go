@@ -39,6 +39,31 @@ func (f Field) String() string {
 	return string(b)
 }
 
+// text is a field's type and place for people.
+func (f Field) text() string {
+	s := f.Kind
+	switch {
+	case f.Kind == "array" && len(f.Fields) == 1:
+		elem := f.Fields[0].text()
+		s = fmt.Sprintf("array of %d %s", f.Count, elem[:strings.LastIndex(elem, " at byte")])
+	case f.Kind == "text" || f.Kind == "bytes" || f.Kind == "struct":
+		s += fmt.Sprintf(" of %d bytes", f.Size)
+	case f.Bits != "":
+		s += " of " + f.Bits
+	}
+	if len(f.Values) > 0 {
+		s += " (" + strings.Join(f.Values, "|") + ")"
+	}
+	if f.Low > 0 {
+		s += fmt.Sprintf(" in its lowest %d bits", f.Low)
+	}
+	s += fmt.Sprintf(" at byte %d", f.Offset)
+	if f.Phase > 0 {
+		s += fmt.Sprintf(" from phase %d", f.Phase)
+	}
+	return s
+}
+
 // recordType derives the description of T. It refuses what must not lie in
 // shared memory (pointers, slices, strings, maps, int and uint, hidden padding)
 // and names it. key is the name of the field tagged key, if any.

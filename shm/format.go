@@ -105,6 +105,8 @@ func readGeometry(m memory, boot [16]byte) (g geometry, err error) {
 	g.size, g.hash, g.seed = get(headSize8), get(headHash), get(headSeed)
 	slots, at, n := get(headSlots), get(headTextAt), get(headTextLen)
 	switch {
+	case g.size > uint64(len(m.b)):
+		return g, fmt.Errorf("%w: the file was truncated: %d of %d bytes are there", ErrCorrupt, len(m.b), g.size)
 	case g.size != uint64(len(m.b)):
 		return g, &CorruptError{"header", "size", g.size, uint64(len(m.b))}
 	case slots < 1 || slots > maxSlots-1:

@@ -227,7 +227,7 @@ func differFields(object, prefix string, segment, program []Field) *LayoutError 
 	for i, p := range program {
 		name := prefix + p.Name
 		if i >= len(segment) {
-			return &LayoutError{object, name, "no such field", p.String()}
+			return &LayoutError{object, name, "no such field", p.text()}
 		}
 		s := segment[i]
 		if s.Name != p.Name {
@@ -239,7 +239,7 @@ func differFields(object, prefix string, segment, program []Field) *LayoutError 
 			}
 		}
 		if s.String() != p.String() {
-			return &LayoutError{object, name, s.String(), p.String()}
+			return &LayoutError{object, name, s.text(), p.text()}
 		}
 	}
 	if len(segment) > len(program) {

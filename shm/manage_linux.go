@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	mmap "github.com/edsrzf/mmap-go"
@@ -177,87 +176,6 @@ func removeSideFiles(path string) error {
 	side, err := SideFiles(path)
 	for _, p := range side {
 		err = errors.Join(err, removeFile(p))
-	}
-	return err
-}
-
-// Reset replaces a segment of any program by an empty one with the same layout,
-// capacities, settings, owner, group and mode, in one step: the name never leads to a half-made segment. It
-// refuses with ErrInUse while a process is attached; with force, the attached
-// get ErrRetired and may attach again. Killed in between: the old segment is
-// still there, maybe retired, and a side file that the next Reset removes.
-// ErrOwner when this process may not make a file of that owner and group.
-func Reset(name string, o *Options, force bool) error {
-	opt := o.filled()
-	path, err := opt.path(name)
-	if err != nil {
-		return err
-	}
-	old, err := attended(path, &opt, force)
-	if err != nil {
-		return err
-	}
-	defer old.file.close()
-	return guard(old.c.mem, func() error { return old.replace(&opt, force) })
-}
-
-func (s *Segment) replace(opt *Options, force bool) error {
-	g, err := readGeometry(s.c.mem, [16]byte{})
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.path, err)
-	}
-	l := &Layout{names: map[string]bool{}, capacity: g.capacities(), unused: map[string]bool{}}
-	var scratch core // only to make the objects of the description
-	scratch.mem = s.c.mem
-	if err := g.view(&scratch); err != nil {
-		return fmt.Errorf("%s: %w", s.path, err)
-	}
-	chosen := scratch.settings() // now: the objects will lead to the new segment
-	l.objects = scratch.objects
-	fresh, err := build(s.name, s.path, l, opt)
-	if err != nil {
-		return err
-	}
-	defer fresh.file.close()
-	if err := s.bequeath(fresh); err != nil {
-		return err
-	}
-	fresh.c.choose(chosen, func(string, uint64, uint64) {})
-	if err := removeSideFiles(s.path); err != nil {
-		return err
-	}
-	return s.giveWayTo(fresh)
-}
-
-// bequeath gives the owner, group and mode of the segment's file to its successor.
-func (s *Segment) bequeath(fresh *Segment) error {
-	o, err := ownershipOf(s.file.f)
-	if err == nil {
-		err = o.give(fresh.file.f)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", s.path, err)
-	}
-	return nil
-}
-
-// resetSide begins the name of the new file while the old one still has its own.
-const resetSide = "reset."
-
-// giveWayTo retires the segment and gives its name to a new one, whole.
-func (s *Segment) giveWayTo(fresh *Segment) error {
-	next := sidePrefix(s.path) + resetSide + strconv.Itoa(os.Getpid())
-	if err := fresh.file.link(next); err != nil {
-		return err
-	}
-	reach(ptResetLinked)
-	if err := s.retire(); err != nil {
-		return errors.Join(err, removeFile(next))
-	}
-	reach(ptRetired)
-	err := os.Rename(next, s.path)
-	if errors.Is(err, fs.ErrNotExist) { // a forced removal took both files
-		err = fmt.Errorf("%w: %s was removed while it was reset", ErrNotExist, s.path)
 	}
 	return err
 }

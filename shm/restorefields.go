@@ -54,7 +54,7 @@ func (x *restorer) pairField(m *move, f, t Field, at pairing) error {
 	name := at.prefix + f.Name
 	at.from, at.to, at.phase = at.from+f.Offset, at.to+t.Offset, max(at.phase, f.Phase)
 	if !widens(f, t) {
-		return &LayoutError{m.to.obj.Name, name, f.String(), t.String()}
+		return &LayoutError{m.to.obj.Name, name, f.text(), t.text()}
 	}
 	switch f.Kind {
 	case "struct":

@@ -71,6 +71,10 @@ func (s *Segment) snapshot(r *SnapshotReport) error {
 		return err
 	}
 	part, err := os.CreateTemp(filepath.Dir(r.File), filepath.Base(r.File)+".part")
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) { // its name says nothing to the user
+		return &fs.PathError{Op: "snapshot to", Path: r.File, Err: pathErr.Err}
+	}
 	if err != nil {
 		return err
 	}

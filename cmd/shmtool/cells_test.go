@@ -22,6 +22,15 @@ func TestDump_Words(t *testing.T) {
 	must(t, err)
 	_, err = m.Scans.Launch(t.Context(), objects.Account{ID: 5, Name: "five"}, false, false)
 	must(t, err)
+	w, err := m.Threads.Register(t.Context(), "finder")
+	must(t, err)
+	_, err = m.Users.Claim(t.Context(), w, objects.Step1)
+	must(t, err)
+	var state webState
+	must(t, state.load(place{name, segments(), name, ""}, false))
+	if len(state.Threads) != 1 || state.Threads[0].Work == "" || state.Threads[0].For <= 0 {
+		t.Errorf("threads: %+v", state.Threads)
+	}
 	out, _ := call(t, 0, "dump", name)
 	fields := strings.Join(strings.Fields(out), " ")
 	for _, want := range []string{"Outcome undecided", "tweets_count counts-current (637 tweets, 13 accounts)",

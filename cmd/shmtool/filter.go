@@ -66,7 +66,7 @@ func (f *filter) check(list []objectInfo) error {
 			return err
 		}
 		if q.Kind != shm.KindRing && q.Kind != shm.KindBag {
-			return fmt.Errorf("object %s is a %s, and no queue", f.queue, q.Kind)
+			return fmt.Errorf("object %s is no queue: its kind is %s", f.queue, q.Kind)
 		}
 	}
 	var names []string

@@ -54,8 +54,8 @@ Flags, anywhere on the line:
 ` + flagHelp((&tool{}).flagSet(nil)) + `
 "shmtool help COMMAND" explains a command.
 
-Exit codes: 0 done, 1 failed, 2 bad usage, 3 the segment went away (top, watch);
-verify has its own.
+Exit codes: 0 done, 1 failed, 2 bad usage, 3 the segment went away (top, watch) or
+done, but not wholly (snapshot, restore, stacks); verify has its own.
 `)
 	return b.String()
 }

@@ -2,9 +2,14 @@ package main
 
 import (
 	"bytes"
-	"encoding/binary"
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -12,96 +17,12 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/aotf/sharedmem/objects"
 	"github.com/aotf/sharedmem/shm"
 	"github.com/aotf/sharedmem/shm/shmtest"
-	"github.com/cespare/xxhash/v2"
 )
-
-// The description of the objects in a segment: see docs/format.md.
-const (
-	wordTextAt, wordTextLen, wordTextSum = 6, 7, 8
-	pageOne                              = 4096
-)
-
-func wordAt(b []byte, i int) uint64     { return binary.LittleEndian.Uint64(b[8*i:]) }
-func setWord(b []byte, i int, v uint64) { binary.LittleEndian.PutUint64(b[8*i:], v) }
-
-// strange are values that bounds are broken with.
-func strange(r *rand.Rand) uint64 {
-	switch r.IntN(6) {
-	case 0:
-		return 0
-	case 1:
-		return ^uint64(0)
-	case 2:
-		return 1 << r.IntN(64)
-	case 3:
-		return 1<<r.IntN(64) - 1
-	case 4:
-		return uint64(r.IntN(5000))
-	}
-	return r.Uint64()
-}
-
-// mutate damages an image in one of the ways that files are damaged in, or that
-// somebody would choose.
-func mutate(base []byte, r *rand.Rand) (b []byte, how string) {
-	b = bytes.Clone(base)
-	at, n := int(wordAt(b, wordTextAt)), int(wordAt(b, wordTextLen))
-	text := func() { setWord(b, wordTextSum, xxhash.Sum64(b[at:at+n])) } // else it would be refused at once
-	switch r.IntN(10) {
-	case 0:
-		how = "bytes anywhere"
-		for range 1 + r.IntN(50) {
-			b[r.IntN(len(b))] = byte(r.Uint32())
-		}
-	case 1:
-		how = "a word of the header"
-		setWord(b, r.IntN(72), strange(r))
-	case 2:
-		how = "the registry"
-		for range 1 + r.IntN(20) {
-			setWord(b, (pageOne+r.IntN(at-pageOne))/8, strange(r))
-		}
-	case 3:
-		how = "bytes of the description"
-		for range 1 + r.IntN(4) {
-			b[at+r.IntN(n)] = byte(' ' + r.IntN(95))
-		}
-		text()
-	case 4:
-		how = "numbers of the description"
-		for range 1 + r.IntN(6) {
-			for i := at + r.IntN(n); i < at+n; i++ {
-				if b[i] >= '0' && b[i] <= '9' {
-					b[i] = byte('0' + r.IntN(10))
-					break
-				}
-			}
-		}
-		text()
-	case 5:
-		how = "truncated"
-		b = b[:r.IntN(len(b))]
-	case 6:
-		how = "longer"
-		b = append(b, make([]byte, r.IntN(3*pageOne))...)
-		if r.IntN(2) == 0 {
-			setWord(b, 2, uint64(len(b)))
-		}
-	case 7:
-		how = "a page of zeroes or ones"
-		page := r.IntN(len(b)/pageOne) * pageOne
-		copy(b[page:page+pageOne], bytes.Repeat([]byte{byte(r.IntN(2) * 255)}, pageOne))
-	default:
-		how = "words of the objects"
-		for range 1 + r.IntN(100) {
-			setWord(b, (at+n)/8+1+r.IntN((len(b)-at-n)/8-1), strange(r))
-		}
-	}
-	return b, how
-}
 
 // survives calls the tool, and wants it to end with a documented exit code, and
 // a message when that is no verdict.
@@ -114,18 +35,25 @@ func survives(t *testing.T, what string, args ...string) (code int) {
 	}()
 	var out, errs bytes.Buffer
 	code = run(t.Context(), args, strings.NewReader(""), &out, &errs)
-	said := errs.Len() > 0 || args[0] == "verify" || args[0] == "watch" || args[0] == "top"
+	said := errs.Len() > 0 || args[0] == "restore" && out.Len() > 0 || args[0] == "verify" || args[0] == "watch" || args[0] == "top"
 	if code < 0 || code > 3 || code != 0 && !said || strings.Contains(errs.String(), "goroutine") {
 		t.Fatalf("%s: shmtool %q: exit code %d, %q", what, args, code, errs.String())
 	}
 	return code
 }
 
+func removeIfThere(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 func images() int {
 	if n, err := strconv.Atoi(os.Getenv("SHMTOOL_IMAGES")); err == nil {
 		return n
 	}
-	return 200
+	return 400 // about 20 s; docs/proof.md has the command for 10,000
 }
 
 // deadShop is the image of a segment with something in each object, whose
@@ -139,7 +67,53 @@ func deadShop(t *testing.T) []byte {
 	return content(t, name)
 }
 
+// deadAOTF is the image of a small segment with AOTF's layout, whose process died
+// in the middle of its work.
+func deadAOTF(t *testing.T) []byte {
+	t.Helper()
+	name := shmtest.Name(t)
+	child := shmtest.Child(t, "fill-aotf", name)
+	child.Want("<nil>")
+	child.Kill()
+	return content(t, name)
+}
+
+// smallAOTF makes a segment of 816 KiB, so that an image is quickly written and read.
+func smallAOTF() map[string]int {
+	few := map[string]int{}
+	for object := range objects.DefaultCapacity() {
+		few[object] = 8
+	}
+	return few
+}
+
 func init() {
+	// fill-aotf NAME: create AOTF's segment, have requests in many of its states, and
+	// wait to be killed.
+	shmtest.Register("fill-aotf", func(args []string) {
+		ctx := context.Background()
+		m, err := objects.Create(args[0], &objects.Options{Capacity: smallAOTF()})
+		for i := range 4 {
+			if err == nil {
+				_, _, err = m.Users.Launch(ctx, objects.Query{URL: fmt.Sprint("https://art.example.org/", i), Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})})
+			}
+			if err == nil {
+				_, err = m.Scans.Launch(ctx, objects.Account{ID: int64(i), Name: fmt.Sprint("a", i)}, i == 0, false)
+			}
+		}
+		if err == nil {
+			err = m.SetCounts(ctx, objects.Counts{Tweets: 637, Accounts: 13, ReadAt: time.Now()})
+		}
+		var w objects.Worker
+		if err == nil {
+			w, err = m.Threads.Register(ctx, "finder")
+		}
+		if err == nil {
+			_, err = m.Users.Claim(ctx, w, objects.Step1)
+		}
+		fmt.Println(err)
+		select {}
+	})
 	// fill NAME: put something into each object, and wait to be killed.
 	shmtest.Register("fill", func(args []string) {
 		a := &shop{}
@@ -155,14 +129,14 @@ func init() {
 }
 
 func TestHostile_Images(t *testing.T) {
-	base, name := deadShop(t), shmtest.Name(t)
+	bases := [][]byte{deadShop(t), deadAOTF(t)}
 	dir, err := os.MkdirTemp(segments(), "shmtest-")
 	must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	path := filepath.Join(dir, name)
+	path, aside := filepath.Join(dir, "image"), filepath.Join(t.TempDir(), "copy")
 	codes := map[string]map[int]int{}
 	for seed := range images() {
-		b, how := mutate(base, rand.New(rand.NewPCG(uint64(seed), 1)))
+		b, how := mutate(bases[seed%2], rand.New(rand.NewPCG(uint64(seed), 1)))
 		must(t, os.WriteFile(path, b, 0o600))
 		what := fmt.Sprintf("image %d (%s)", seed, how)
 		if codes[how] == nil {
@@ -170,13 +144,34 @@ func TestHostile_Images(t *testing.T) {
 		}
 		codes[how][survives(t, what, "verify", path)]++
 		for _, args := range [][]string{
-			{"ls", "--dir", dir}, {"stat", path}, {"stat", path, "--waits"}, {"dump", path, "--all", "--limit", "0"},
+			{"ls", "--dir", dir}, {"stat", path}, {"stat", path, "--waits"}, {"stat", path, "--waits", "--json"},
+			{"dump", path, "--all", "--limit", "0"}, {"dump", path, "--where", "Started=1", "--status", "posted"},
 			{"dump", path, "--json", "--redact"}, {"get", path}, {"top", path, "--count", "1"},
 			{"watch", path, "--count", "2", "--every", "10ms", "--json"},
 		} {
 			survives(t, what, args...)
 		}
-		must(t, os.Remove(path))
+		site := newWebsite(place{path, dir, "image", path}, false)
+		for _, at := range []string{"/", "/api/state", "/metrics"} {
+			answer := httptest.NewRecorder()
+			site.ServeHTTP(answer, httptest.NewRequest("GET", "http://localhost"+at, nil))
+			if answer.Code != http.StatusOK || answer.Body.Len() == 0 {
+				t.Fatalf("%s: %s answers %d", what, at, answer.Code)
+			}
+		}
+		if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, b) {
+			t.Fatalf("%s: looking changed it (%v)", what, err)
+		}
+		for _, args := range [][]string{
+			{"snapshot", path, aside}, {"restore", path, "copy", "--dir", dir}, {"stacks", path, "--timeout", "1ms"},
+			{"set", path, "tokens=2"}, {"kill-owner", path, "--slot", "0", "--yes"}, {"sweep", path}, {"reset", path},
+		} {
+			must(t, os.WriteFile(path, b, 0o600))
+			survives(t, what, args...)
+		}
+		for _, left := range []string{aside, filepath.Join(dir, "copy"), path} {
+			must(t, removeIfThere(left))
+		}
 	}
 	t.Logf("%d images; exit codes of verify: %v", images(), codes)
 	seen := map[int]bool{}

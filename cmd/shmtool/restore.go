@@ -72,7 +72,11 @@ func (t *tool) restore(capacity capacities, users sharing) error {
 		file = "./" + file
 	}
 	r, err := p.restore(file, capacity, users)
+	var layout *shm.LayoutError
 	switch {
+	case errors.As(err, &layout):
+		return fmt.Errorf("nothing was restored: object %s, field %s: the snapshot has %s, the new layout %s: only the program can convert it",
+			layout.Object, layout.Field, layout.Segment, layout.Program)
 	case errors.Is(err, shm.ErrInUse):
 		return fmt.Errorf("%s is in use: end its processes first", p.path)
 	case errors.Is(err, shm.ErrExist):
@@ -93,7 +97,12 @@ func (t *tool) restore(capacity capacities, users sharing) error {
 
 func (p place) restore(file string, capacity capacities, users sharing) (r restored, err error) {
 	m, err := shm.Inspect(file, nil)
-	if err != nil {
+	switch {
+	case errors.Is(err, shm.ErrNotExist):
+		return r, fmt.Errorf("no file %s", file)
+	case errors.Is(err, shm.ErrNotSegment):
+		return r, fmt.Errorf("%s is no snapshot", file)
+	case err != nil:
 		return r, err
 	}
 	list := []objectInfo{}

@@ -31,8 +31,8 @@ the last minutes, processes, and for AOTF the tree of its objects and what each 
 its threads works on. On this host only.
 
   /            the page
-  /metrics     the same numbers in the text format of Prometheus; shm_up is 0 while
-               there is no such segment
+  /metrics     processes, records, depths, permits, counters and cells in the text
+               format of Prometheus; shm_up is 0 while there is no such segment
   /api/state   what the page shows, as JSON
 
 It only looks, and answers GET and HEAD only. It takes loopback addresses only, and
@@ -216,9 +216,8 @@ func (s *webState) load(p place, redact bool) error {
 				if v.Name == "Work" && x != "none" {
 					t.Work = names.of(x)
 				}
-			case uint64:
-				if v.Name == "Claimed" && t.Work != "" {
-					t.For = max(shm.Now()-time.Duration(x), 0)
+				if at, err := time.ParseDuration(x); v.Name == "Claimed" && t.Work != "" && err == nil {
+					t.For = max(shm.Now()-at, 0)
 				}
 			default:
 				if v.Name == "Process" {

@@ -162,7 +162,11 @@ func (t *tool) parse(args []string) (*command, error) {
 	}
 	switch n := len(t.args); {
 	case n < cmd.least:
-		return cmd, usagef("%s: missing %s: \"shmtool ls\" lists the segments", cmd.name, cmd.args)
+		hint := ""
+		if strings.Contains(cmd.args, "NAME") {
+			hint = ": \"shmtool ls\" lists the segments"
+		}
+		return cmd, usagef("%s: missing %s%s", cmd.name, cmd.args, hint)
 	case n > cmd.most:
 		return cmd, usagef("%s: too many arguments: %q is not wanted", cmd.name, t.args[cmd.most])
 	}

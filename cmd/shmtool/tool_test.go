@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/aotf/sharedmem/shm"
+	"github.com/aotf/sharedmem/shm/shmtest"
 )
 
 func TestHelp(t *testing.T) {
@@ -80,9 +81,24 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
+// changed has a type of a field that a shop has otherwise.
+type changed struct {
+	jobs shm.Arena[struct{ Number, Rest int32 }]
+}
+
+func (a *changed) Define(l *shm.Layout) { a.jobs.Define(l, "jobs", 4) }
+
 func TestFailures(t *testing.T) {
 	dir, file := t.TempDir(), garbage(t)
 	must(t, os.Symlink(file, filepath.Join(dir, "link")))
+	shopName := closedShop(t)
+	half := filepath.Join(dir, "half")
+	must(t, os.WriteFile(half, content(t, shopName)[:8192], 0o600))
+	other := filepath.Join(dir, "other")
+	s, err := shm.Create(shmtest.Name(t), &changed{}, nil)
+	must(t, err)
+	must(t, s.Close())
+	call(t, 0, "snapshot", s.Name(), other)
 	for _, c := range []struct {
 		args []string
 		want string
@@ -99,6 +115,13 @@ func TestFailures(t *testing.T) {
 		{[]string{"rm", "shmtest-none", "--force"}, "no such segment"},
 		{[]string{"ls", "--dir", file}, "is not a directory"},
 		{[]string{"dump", "x", "--dir", filepath.Join(dir, "none")}, "--dir: no directory"},
+		{[]string{"restore", filepath.Join(dir, "none"), "x"}, "no file " + dir},
+		{[]string{"restore", file, "x"}, "garbage is no snapshot"},
+		{[]string{"snapshot", shopName, filepath.Join(dir, "none", "file")}, "snapshot to " + filepath.Join(dir, "none", "file") + ": no such file"},
+		{[]string{"create", shopName}, "there is a segment already: " + filepath.Join(segments(), shopName) + `: "shmtool rm"`},
+		{[]string{"restore", other, shopName}, "the snapshot has i32 at byte 0, the new layout u64 at byte 16"},
+		{[]string{"dump", half}, "the file was truncated: 8192 of "},
+		{[]string{"dump", shopName, "--queue", "jobs"}, "object jobs is no queue: its kind is arena"},
 	} {
 		out, errs := call(t, 1, c.args...)
 		if out != "" || !strings.HasPrefix(errs, "shmtool: ") || !strings.Contains(errs, c.want) || strings.Count(errs, "\n") != 1 {
@@ -121,6 +144,19 @@ func TestExplain(t *testing.T) {
 		if got := explain(err); !strings.Contains(got, want) {
 			t.Errorf("%v: %q", err, got)
 		}
+	}
+}
+
+// One error gives one advice, and one that fits.
+func TestExplain_Once(t *testing.T) {
+	if got := explain(fmt.Errorf("%w: format 9", shm.ErrVersion)); strings.Count(got, "remove it") != 1 || strings.Count(got, "program that made it") != 1 {
+		t.Error(got)
+	}
+	if got := explain(&shm.CorruptError{Object: "header"}); strings.Contains(got, "verify") {
+		t.Error(got)
+	}
+	if _, errs := call(t, 2, "completion"); strings.Contains(errs, "shmtool ls") {
+		t.Error(errs)
 	}
 }
 

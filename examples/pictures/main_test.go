@@ -101,6 +101,44 @@ func TestPictures_Kills(t *testing.T) {
 	t.Logf("killed %d, interrupted %d, redelivered %d, recovery p99 %.1f ms", wild.Killed, wild.Interrupted, wild.Redelivered, wild.RecoveryP99)
 }
 
+// A worker that somebody else kills is replaced, and the findings are right.
+func TestPictures_KilledByAnOperator(t *testing.T) {
+	cmd, out, errs, tmp := program(t, "--json", "--queries", "4")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	name := fmt.Sprintf("%s%d", runPrefix, cmd.Process.Pid)
+	victim := 0
+	for ; victim == 0; time.Sleep(time.Millisecond) {
+		im, err := shm.Inspect(name, nil)
+		if err != nil {
+			continue // not made yet
+		}
+		for rec := range im.Records("threads") { // made after the worker has said that it is attached
+			for _, v := range rec.Values {
+				if pid, ok := v.Value.(int64); ok && v.Name == "Process" && int(pid) != cmd.Process.Pid {
+					victim = int(pid)
+				}
+			}
+		}
+		if err := im.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	p, _ := os.FindProcess(victim)
+	if err := p.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v: %s%s", err, out, errs)
+	}
+	var r report
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil || r.Found != 4 || r.Killed != 0 {
+		t.Errorf("%v: %+v", err, r)
+	}
+	nothingLeft(t, cmd.Process.Pid, tmp)
+}
+
 // verifyLive looks at whatever run is under way and returns how often.
 func verifyLive(t *testing.T, ctx context.Context) (n int) {
 	for ctx.Err() == nil {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -92,7 +93,11 @@ func (t *team) watch(m *member, stdout io.Reader) {
 	}
 	err := m.cmd.Wait()
 	t.mu.Lock()
-	again := !t.ending && t.victims[m.cmd.Process.Pid]
+	// Whoever killed it, the front or an operator (shmtool kill-owner): it is
+	// replaced. One that dies before it is attached would be for ever.
+	status, ok := m.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	killed := ok && status.Signaled() && status.Signal() == syscall.SIGKILL && m.slot >= 0
+	again := !t.ending && (t.victims[m.cmd.Process.Pid] || killed)
 	if !t.ending && !again && t.err == nil {
 		t.err = fmt.Errorf("worker %s ended by itself: %v", m.role, err)
 	}
