@@ -1,5 +1,7 @@
 package shm
 
+import "iter"
+
 // A QueueInfo is what a ring or bag says of its traffic.
 type QueueInfo struct {
 	// Posted and Taken count since the segment was made, repeated posts
@@ -36,6 +38,31 @@ func (m *Image) Queue(name string) (info QueueInfo, err error) {
 		return nil
 	})
 	return info, err
+}
+
+// Waiting yields the records that wait in a ring or bag, the next to be claimed first,
+// with their published fields. Each is as of one instant, all together are not: what
+// moves meanwhile may be missing. It costs a look at each record of the arena.
+func (m *Image) Waiting(name string) iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		err := guard(m.c.mem, func() error {
+			for _, q := range m.c.lanes {
+				if q == nil || q.obj.Name != name {
+					continue
+				}
+				dst := make([]uint64, q.arena.size8)
+				for _, i := range q.order() {
+					if rec, ok := m.record(q.arena, i, dst); ok && rec.Queue == name && rec.State == Posted.String() && !yield(rec, nil) {
+						return nil
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			yield(Record{}, err)
+		}
+	}
 }
 
 func (q *ring) oldest(from, n uint64) string {

@@ -38,8 +38,8 @@ func (x *restorer) queues(m *move) error {
 	return nil
 }
 
-// order lists the records that wait, the oldest first. Nobody changes anything
-// meanwhile.
+// order lists the records that wait, the next to be claimed first. What changes
+// meanwhile may stand in a wrong place.
 func (q *lane) order() (list []uint32) {
 	at := map[uint32]uint64{}
 	if q.ring != nil {

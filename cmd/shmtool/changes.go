@@ -35,8 +35,18 @@ func (w *watcher) processes(slots map[int]shm.Process, deaths map[int]shm.Death)
 		}
 	}
 	for _, slot := range slices.Sorted(maps.Keys(slots)) {
-		if was, ok := w.slots[slot]; !ok || was.Gen != slots[slot].Gen {
-			w.process("joined", slots[slot], "")
+		now := slots[slot]
+		was, ok := w.slots[slot]
+		if ok && was.Gen == now.Gen {
+			continue
+		}
+		note := ""
+		if n := int(now.Gen) - int(was.Gen) - 1; ok && n > 0 {
+			note = plural(n, "another came and went before it", "others came and went before it")
+		}
+		w.process("joined", now, note)
+		if now.State != "alive" { // both between two looks
+			w.process("died", now, "")
 		}
 	}
 	w.slots, w.deaths = slots, deaths

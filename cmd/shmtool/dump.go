@@ -133,14 +133,15 @@ func (d *dumper) json() error {
 func (d *dumper) records(info objectInfo) (o dumped, err error) {
 	o.objectInfo = info
 	arena, f := info.Name, d.f
+	records := d.m.Records(arena)
 	switch queue := info.Kind == shm.KindRing || info.Kind == shm.KindBag; {
 	case queue && f.object == info.Name:
-		arena, f.queue, f.state = info.Of, info.Name, "posted"
+		arena, records = info.Of, d.m.Waiting(info.Name)
 	case info.Kind != shm.KindArena, info.described.Holder && !d.all && f.object == "":
 		return o, nil
 	}
 	fields := d.n.arenas[arena].fields
-	for r, err := range d.m.Records(arena) {
+	for r, err := range records {
 		switch {
 		case err != nil:
 			return o, err

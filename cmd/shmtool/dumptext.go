@@ -24,14 +24,18 @@ func (d *dumper) text() error {
 		t.printTree(tree, s.Objects)
 	}
 	d.apart = true
+	found := 0
 	for _, info := range s.Objects {
 		o, err := d.records(info)
 		if err != nil {
 			return err
 		}
-		if len(o.Records) > 0 || !d.f.chooses() {
+		if found += len(o.Records); len(o.Records) > 0 || !d.f.chooses() {
 			d.object(o)
 		}
+	}
+	if d.f.chooses() && found == 0 {
+		t.printf("\nno record matches\n")
 	}
 	return nil
 }

@@ -56,8 +56,14 @@ func (f *filter) chooses() bool { return f.state != "" || f.queue != "" || len(f
 // look like an empty segment.
 func (f *filter) check(list []objectInfo) error {
 	if f.object != "" {
-		if _, err := find(list, f.object); err != nil {
+		o, err := find(list, f.object)
+		if err != nil {
 			return err
+		}
+		queue := o.Kind == shm.KindRing || o.Kind == shm.KindBag
+		if queue && (f.state != "" && f.state != "posted" || f.queue != "" && f.queue != f.object) {
+			return usagef("--object %s shows what waits there: posted records, and no others. For those that were claimed from it: --queue %s --status owned",
+				f.object, f.object)
 		}
 	}
 	if f.queue != "" {

@@ -127,6 +127,18 @@ func wrap(parts []string, n int) (lines []string) {
 	return lines
 }
 
+// wrapWords breaks a text at spaces into lines of at most n characters.
+func wrapWords(text string, n int) (lines []string) {
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		if line != "" && utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > n {
+			lines, line = append(lines, line), ""
+		}
+		line = strings.TrimPrefix(line+" "+word, " ")
+	}
+	return append(lines, line)
+}
+
 // crowded tells whether no room is left, or nearly none.
 func (o objectInfo) crowded() bool {
 	return o.Used != nil && o.Kind != shm.KindSemaphore && o.Capacity > 0 && *o.Used*10 >= o.Capacity*9
@@ -138,7 +150,7 @@ func (o objectInfo) row(rates bool) []string {
 	if o.Used != nil {
 		used, of = strconv.Itoa(*o.Used), strconv.Itoa(o.Capacity)
 		if o.Capacity > 0 {
-			full = fmt.Sprintf("%.0f%%", 100*float64(*o.Used)/float64(o.Capacity))
+			full = fmt.Sprintf("%d%%", 100**o.Used/o.Capacity) // rounded down: 100 is full
 		}
 	}
 	row := []string{o.Name, o.Kind, used, of, full}
@@ -199,8 +211,8 @@ func (o objectInfo) permitNotes() (list []string) {
 			died++
 		case named < mostPermits:
 			text := "held by " + p.who
-			if p.Seen > 0 {
-				text += " for " + durationText(p.Seen) + " at least"
+			if p.Seen > 0 { // before the name, which may be cut off
+				text = "held " + durationText(p.Seen) + " or more by " + p.who
 			}
 			list = append(list, text)
 			named++

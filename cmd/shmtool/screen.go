@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"slices"
@@ -144,7 +145,9 @@ func (v *topView) draw(s *screen, sample segmentStat) {
 			lines = slices.Concat(lines[:first], []string{v.t.style.quiet("...")}, lines[at:])
 		}
 	}
-	lines = lines[:min(len(lines), room)]
+	if over := len(lines) - room; over > 0 {
+		lines = append(lines[:room-1:room-1], v.t.style.quiet(fmt.Sprintf("... and %s", plural(over+1, "more line", "more lines"))))
+	}
 	var b strings.Builder
 	b.WriteString(home)
 	for _, l := range lines {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"fmt"
 	"math"
 	"regexp"
 	"strings"
@@ -97,7 +99,7 @@ segment PATH: open, SIZE
 layout HASH, created TIME by process PID
 
 OBJECT   KIND       USED  OF  FULL
-jobs     arena      3     16  19%   1 owned, 2 posted
+jobs     arena      3     16  18%   1 owned, 2 posted
 by-name  index      -     -   -     of jobs, 3 entries, load 1.2%,
                                     fullest bucket N of 15
 todo     ring       2     16  12%   of jobs, oldest 1.1.1
@@ -260,5 +262,58 @@ func TestLs_Empty(t *testing.T) {
 func TestStyle(t *testing.T) {
 	if style(false).alarm("x") != "x" || style(true).alarm("x") != "\x1b[31mx\x1b[0m" {
 		t.Error("colours")
+	}
+}
+
+// Of a queue that is asked for by name, dump shows the records in the order in
+// which they will be claimed; what cannot wait there is not asked for.
+func TestDump_QueueOrder(t *testing.T) {
+	a, name := openShop(t)
+	for _, job := range []string{"one", "two", "three"} {
+		a.launch(t, job, nil)
+	}
+	c, err := a.Todo.TryGet()
+	must(t, err)
+	must(t, c.Release()) // to the tail
+	for _, later := range []bool{false, true} {
+		queue := "todo"
+		if later {
+			queue = "later"
+			for range 3 {
+				c, err := a.Todo.TryGet()
+				must(t, err)
+				must(t, a.Later.Put(c))
+			}
+		}
+		out, _ := call(t, 0, "dump", name, "--object", queue)
+		one, two, three := strings.Index(out, `"one"`), strings.Index(out, `"two"`), strings.Index(out, `"three"`)
+		if two < 0 || two > three || three > one {
+			t.Errorf("%s:\n%s", queue, out)
+		}
+		if out, _ = call(t, 0, "dump", name, "--object", queue, "--limit", "1"); !strings.Contains(out, `"two"`) || strings.Contains(out, `"one"`) || !strings.Contains(out, "and 2 more") {
+			t.Errorf("the head of %s:\n%s", queue, out)
+		}
+		_, errs := call(t, 2, "dump", name, "--object", queue, "--status", "owned")
+		if !strings.Contains(errs, "--queue "+queue+" --status owned") {
+			t.Errorf("a contradiction: %s", errs)
+		}
+	}
+	if out, _ := call(t, 0, "dump", name, "--where", "Key.Name=four"); !strings.Contains(out, "no record matches") {
+		t.Errorf("nothing found:\n%s", out)
+	}
+}
+
+// A thousand findings of one kind are ten lines and a number.
+func TestVerify_ManyAlike(t *testing.T) {
+	var b strings.Builder
+	tool := &tool{out: bufio.NewWriter(&b)}
+	var findings []shm.Finding
+	for i := range 1000 {
+		findings = append(findings, shm.Finding{Severity: shm.Repairable, Object: "todo", What: fmt.Sprintf("record %d (turn 1): posted, but in no slot", i)})
+	}
+	tool.printFindings(verdictRepairable, findings)
+	must(t, tool.out.Flush())
+	if n := strings.Count(b.String(), "in no slot"); n != mostAlike || !strings.Contains(b.String(), "and 990 more like these") {
+		t.Errorf("%d lines:\n%s", n, b.String())
 	}
 }

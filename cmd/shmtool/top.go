@@ -154,7 +154,11 @@ func (v *topView) goneText() string { return "the segment is gone: " + escape(ex
 func (v *topView) lines(s segmentStat, c style) (lines []string) {
 	stamp := time.Now().Format("15:04:05")
 	if v.gone != nil {
-		return []string{c.alarm(v.goneText()), stamp + ", waiting for a segment of that name"}
+		lines := wrapWords(v.goneText(), wide)
+		for i, l := range lines {
+			lines[i] = c.alarm(l)
+		}
+		return append(lines, stamp+", waiting for a segment of that name")
 	}
 	head := fmt.Sprintf("%s  %s, %s  %s, every %v", c.heading(escape(s.Path)), s.stateText(c), bytesText(s.Size), stamp, v.every)
 	lines = append(lines, head, "")

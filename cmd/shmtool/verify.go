@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/aotf/sharedmem/shm"
 )
 
@@ -101,19 +103,39 @@ func judge(t *tool) (code int, findings []shm.Finding, err error) {
 	return code, findings, nil
 }
 
+// kindOfFinding is what findings have in common of which a few are enough to see.
+type kindOfFinding struct {
+	severity shm.Severity
+	object   string
+	meaning  meaning
+}
+
+const mostAlike = 10
+
 func (t *tool) printFindings(code int, findings []shm.Finding) {
 	if len(findings) == 0 {
 		t.printf("OK\n")
 		return
 	}
 	worst := 0
+	alike := map[kindOfFinding]int{}
 	for _, f := range findings {
 		line := escape(f.String())
 		if f.Severity != shm.Repairable {
 			worst++
 			line = t.style.alarm(line)
 		}
-		t.printf("%s\n", line)
+		k := kindOfFinding{f.Severity, f.Object, meaningOf(f)}
+		if alike[k]++; alike[k] <= mostAlike {
+			t.printf("%s\n", line)
+		}
+	}
+	for _, f := range findings { // in the order of the first of each
+		k := kindOfFinding{f.Severity, f.Object, meaningOf(f)}
+		if n := alike[k] - mostAlike; n > 0 {
+			t.printf("%s: %s: %s\n", f.Severity, escape(f.Object), t.style.quiet(fmt.Sprintf("and %d more like these (--json shows all)", n)))
+		}
+		delete(alike, k)
 	}
 	t.printf("%s: %d repairable, %d corrupt\n", count(len(findings), "finding"), len(findings)-worst, worst)
 	said := map[meaning]bool{}
