@@ -147,6 +147,7 @@ func (t *tree) Define(l *shm.Layout) {
 	t.threads.Define(l, "threads", n["threads"])
 	t.byName.Define(l, "threads-by-name", &t.threads)
 	t.processes.Define(l, "process-records", 1022)
+	t.mail.Background = true
 	t.mail.Define(l, "mail")
 	t.metrics.Define(l, "metrics", metricNames()...)
 	t.events.Define(l, "events", eventNames[:]...)

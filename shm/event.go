@@ -25,6 +25,10 @@ import (
 // Its zero value is ready for Define. Source: event counts of Reed and Kanodia;
 // the futex form is the usual one.
 type Event struct {
+	// Background says that who waits here is in no hurry, a process's mailbox, say: the
+	// registry does not show it, in place of what the process really waits for.
+	Background bool
+
 	obj  Object
 	c    *core
 	w    *word32
@@ -188,7 +192,7 @@ func (e *Event) waitInTurn(ctx context.Context, turn turnstile, try func() (bool
 		}
 		defer turn.leave()
 	}
-	return e.c.guard(func() error { return e.waitSlow(ctx, true, try) })
+	return e.c.guard(func() error { return e.waitSlow(ctx, !e.Background, try) })
 }
 
 // waitGuarded is Wait without its first, unguarded look, for housekeeping.

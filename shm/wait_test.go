@@ -368,3 +368,26 @@ func TestWait_Idle(t *testing.T) {
 		t.Error("want to be woken up 5 times at most, and 50 switches")
 	}
 }
+
+// What waits in the background does not hide what the process waits for.
+func TestWait_Background(t *testing.T) {
+	f := &farm{}
+	f.Change.Background = true
+	s := shmtest.New(t, f, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	all.Go(func() {
+		_, _ = f.Todo.Get(ctx)
+	})
+	eventually(t, "the getter sleeps", func() bool { return waitsFor(s, "todo") })
+	all.Go(func() { _, _ = f.Picky.Get(ctx, nil) })
+	for range 20 {
+		if !waitsFor(s, "todo") {
+			t.Error("the background is shown")
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	all.Wait()
+}
