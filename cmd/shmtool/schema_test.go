@@ -198,6 +198,7 @@ func TestSchema(t *testing.T) {
 	ab.Say("")
 	ba.Say("")
 	waitFor("stat-waits", "waits[].circle[]", "stat", circle, "--waits")
+	waitFor("stat-waits", "waits[].circle_possible", "stat", possibleCircle(t), "--waits")
 	ask("kill-owner", "kill-owner", circle, "--slot", "0", "--yes")
 	busy := withJob(t)
 	for range 2 {

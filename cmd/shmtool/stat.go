@@ -22,7 +22,10 @@ memory, the number of records each has claimed, and what each waits for.
              sleep: "X (room)" is a free record of arena X, "registry" is only the
              library's own housekeeping
 
-With --waits: who waits for what, and who holds it, circles first.
+With --waits: who waits for what, and who holds it; of a queue, who has claimed
+records of its arena. Circles come first: processes each of which waits for what the
+next one holds. A possible circle is one that somebody outside of it, or another
+goroutine of a process in it, may end.
 
 A segment does not know since when a permit or a record is held, nor since when
 a record waits: the time shown beside an oldest record is its own first time

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,7 +16,11 @@ type wait struct {
 	PID     int      `json:"pid"`
 	For     string   `json:"for"`
 	Holders []holder `json:"holders"` // [] when anybody may end it: a queue, an event
-	Circle  []int    `json:"circle,omitempty"`
+	// Claimed are those who have claimed records of the arena of the queue that it
+	// waits for: they may put some there, or free them, and need not.
+	Claimed  []holder `json:"claimed,omitempty"`
+	Circle   []int    `json:"circle,omitempty"`          // slots, each waits for the next, the first again at the end
+	Possible bool     `json:"circle_possible,omitempty"` // somebody outside of it may end it too
 
 	who, what string
 }
@@ -30,7 +36,8 @@ type holder struct {
 }
 
 const waitsHint = `A process is seen to wait where its last goroutine went to sleep; what its other
-goroutines wait for, and since when anybody waits or holds, is not in the segment.
+goroutines wait for, and since when anybody waits or holds, is not in the segment:
+in a circle, another goroutine of one of them may still let go.
 `
 
 // waits shows who waits for what, circles first.
@@ -48,22 +55,38 @@ func (t *tool) waits(m *shm.Image) error {
 		t.printf("no process waits for anything of the segment\n")
 		return nil
 	}
-	for _, w := range list {
-		line := fmt.Sprintf("%s waits for %s", w.who, w.what)
-		if len(w.Circle) > 0 {
-			var parts []string
-			for _, slot := range w.Circle {
-				parts = append(parts, fmt.Sprint(slot))
-			}
-			line = t.style.alarm("CIRCLE of slots "+strings.Join(parts, " -> ")+":") + " " + line
+	for i, w := range list {
+		if i == 0 || !slices.Equal(w.Circle, list[i-1].Circle) {
+			t.print(w.circleText(t.style))
 		}
-		t.printf("%s\n", line)
+		t.printf("%s waits for %s\n", w.who, w.what)
 		for _, h := range w.Holders {
 			t.printf("    held by %s: %d\n", h.who, h.Has)
+		}
+		for n, h := range w.Claimed {
+			if n == mostClaimed {
+				t.printf("    and by %d more\n", len(w.Claimed)-n)
+				break
+			}
+			t.printf("    %s claimed by %s\n", plural(h.Has, "record is", "records are"), h.who)
 		}
 	}
 	t.printf("\n%s", waitsHint)
 	return nil
+}
+
+const mostClaimed = 8 // processes that a text names
+
+// circleText is the heading of the circle that a wait is in, "" for none.
+func (w wait) circleText(c style) string {
+	if len(w.Circle) == 0 {
+		return ""
+	}
+	text := strings.Trim(strings.ReplaceAll(fmt.Sprint(w.Circle), " ", " -> "), "[]")
+	if w.Possible {
+		return "possible circle of slots " + text + ": somebody else may end it\n"
+	}
+	return c.alarm("CIRCLE of slots "+text) + "\n"
 }
 
 func waitsOf(m *shm.Image) ([]wait, error) {
@@ -75,9 +98,15 @@ func waitsOf(m *shm.Image) ([]wait, error) {
 	if err != nil {
 		return nil, err
 	}
-	who := owners{}
+	who, claimed := owners{}, map[string]map[int]int{}
 	for _, p := range processes {
 		who[p.Slot] = p
+	}
+	for _, c := range claims {
+		if claimed[c.Object] == nil {
+			claimed[c.Object] = map[int]int{}
+		}
+		claimed[c.Object][c.Process]++
 	}
 	list := []wait{}
 	for _, p := range processes {
@@ -85,42 +114,55 @@ func waitsOf(m *shm.Image) ([]wait, error) {
 			continue
 		}
 		w := wait{Slot: p.Slot, PID: p.PID, For: p.Waiting, Holders: []holder{}, who: who.name(p.Slot)}
-		has := map[int]int{}
 		object, room := strings.CutSuffix(p.Waiting, " (room)")
 		w.what = whatText(m, object, room)
 		held, err := m.Permits(object)
 		if err != nil {
 			return nil, err
 		}
+		has := map[int]int{}
 		for _, h := range held {
 			if h.Held {
 				has[h.Process]++
 			}
 		}
-		for _, c := range claims {
-			if room && c.Object == object {
-				has[c.Process]++
+		if room {
+			has = claimed[object]
+		}
+		w.Holders = append(w.Holders, who.holders(has)...)
+		w.Possible = room // who takes a record from a queue may free it too
+		for _, o := range m.Objects() {
+			if o.Name == object && (o.Kind == shm.KindRing || o.Kind == shm.KindBag) {
+				w.Claimed = who.holders(claimed[o.Of])
 			}
 		}
-		for slot, n := range has {
-			w.Holders = append(w.Holders, holder{slot, who[slot].PID, who[slot].State == "alive", n, who.name(slot)})
-		}
-		slices.SortFunc(w.Holders, func(a, b holder) int { return a.Slot - b.Slot })
 		list = append(list, w)
 	}
 	markCircles(list)
-	slices.SortStableFunc(list, func(a, b wait) int { return rank(a) - rank(b) })
+	slices.SortStableFunc(list, func(a, b wait) int {
+		return cmp.Or(rank(a)-rank(b), slices.Compare(a.Circle, b.Circle))
+	})
 	return list, nil
+}
+
+// holders are the processes with how much each has, by slot.
+func (o owners) holders(has map[int]int) (list []holder) {
+	for _, slot := range slices.Sorted(maps.Keys(has)) {
+		list = append(list, holder{slot, o[slot].PID, o[slot].State == "alive", has[slot], o.name(slot)})
+	}
+	return list
 }
 
 func rank(w wait) int {
 	switch {
-	case len(w.Circle) > 0:
+	case len(w.Circle) > 0 && !w.Possible:
 		return 0
-	case len(w.Holders) > 0:
+	case len(w.Circle) > 0:
 		return 1
+	case len(w.Holders) > 0:
+		return 2
 	}
-	return 2
+	return 3
 }
 
 func whatText(m *shm.Image, object string, room bool) string {
@@ -138,35 +180,4 @@ func whatText(m *shm.Image, object string, room bool) string {
 		}
 	}
 	return object
-}
-
-// markCircles finds processes that wait for each other: along holders back to
-// where it began.
-func markCircles(list []wait) {
-	bySlot := map[int]*wait{}
-	for i := range list {
-		bySlot[list[i].Slot] = &list[i]
-	}
-	for i := range list {
-		list[i].Circle = circle(bySlot, list[i].Slot, list[i].Slot, nil)
-	}
-}
-
-func circle(bySlot map[int]*wait, start, at int, path []int) []int {
-	w := bySlot[at]
-	if w == nil || slices.Contains(path, at) {
-		return nil
-	}
-	path = append(path, at)
-	for _, h := range w.Holders {
-		if h.Slot == start {
-			return append(slices.Clone(path), start)
-		}
-	}
-	for _, h := range w.Holders {
-		if c := circle(bySlot, start, h.Slot, path); c != nil {
-			return c
-		}
-	}
-	return nil
 }
