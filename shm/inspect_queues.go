@@ -27,7 +27,8 @@ func (m *Image) Queue(name string) (info QueueInfo, err error) {
 			switch q := l.ring; {
 			case q != nil:
 				info.Posted, info.Taken = q.tail.load(ptRingTail), q.head_.load(ptRingHead)
-				info.Oldest = q.oldest(info.Taken, min(info.Posted-info.Taken, uint64(len(q.slots)), farthestOldest))
+				// One more: the tail may lag behind a put that was killed.
+				info.Oldest = q.oldest(info.Taken, min(info.Posted-info.Taken+1, uint64(len(q.slots)), farthestOldest))
 			default:
 				if next := l.arena.next; next != nil {
 					info.Posted = next.load(ptBagTicket)

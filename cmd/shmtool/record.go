@@ -34,10 +34,12 @@ func newRecord(r shm.Record, types []shm.Field, o owners, redact bool) record {
 	rec := record{Ref: r.Ref, State: r.State, Queue: r.Queue, Attempt: r.Attempt,
 		Fields: jsonFields(types, r.Values), types: types, values: r.Values}
 	if r.Process >= 0 {
-		rec.Slot, rec.PID, rec.process = &r.Process, o[r.Process].PID, o.name(r.Process)
-		rec.dead = r.State != "posted" && o[r.Process].State != "alive"
+		rec.Slot = &r.Process
 		if r.State == "posted" { // who posted it may have left, and another be in its slot
 			rec.process = fmt.Sprintf("by slot %d", r.Process)
+		} else {
+			rec.PID, rec.process = o[r.Process].PID, o.name(r.Process)
+			rec.dead = o[r.Process].State != "alive"
 		}
 	}
 	return rec

@@ -177,7 +177,7 @@ get:
 #endif
              fi };
 gethead:
-    atomic { if :: head==at -> head=at+1; EXACT(NOEARLIER(at+1)) :: else fi;                /* ring.head.move */
+    atomic { if :: head==at -> head=at+1; EXACT(NOEARLIER(at+1)); assert(head<=tail+1) :: else fi;                /* ring.head.move */
       if :: b!=0 -> goto claimed :: else -> goto get fi };
 getodd:
     atomic { none=0; if :: head!=at -> goto get :: else fi };                                /* ring.head */
@@ -215,7 +215,7 @@ publish:
 #ifndef M_NORAISE
 raise:                              /* ring.raiseHead */
     atomic { at=head; if :: at+N>t -> goto fill :: else fi };                                /* ring.head */
-    atomic { if :: head==at -> head=t-N+1; EXACT(NOEARLIER(t-N+1)) :: else -> goto raise fi };   /* ring.head.move */
+    atomic { if :: head==at -> head=t-N+1; EXACT(NOEARLIER(t-N+1)); assert(head<=tail+1) :: else -> goto raise fi };   /* ring.head.move */
 #endif
 fill:
     atomic { at=0; if
@@ -226,15 +226,15 @@ fill:
 #endif
                         EXACT(!WAITS(t%N));                                                 /* nothing that waits is overwritten */
                         assert(t==0 || POS((t-1)%N)==t-1);                                   /* positions are filled in order */
-                        assert(head+N>t);                                                    /* and not a lap ahead of the head */
+                        assert(head+N>t); assert(tail>=t);                                                    /* and not a lap ahead of the head */
                         S[t%N]=SL(t/N,TURN(h),i+1)                                           /* ring.fill */
 #ifndef M_BLINDFILL
                    :: else -> goto publish
 #endif
                    fi };
-    atomic { if :: tail==t -> tail=t+1 :: else fi; goto published };                         /* ring.tail.move */
+    atomic { if :: tail==t -> tail=t+1; assert(I1(S[t%N])!=0 && POS(t%N)>=t && tail<=head+N) :: else fi; goto published };                         /* ring.tail.move */
 movetail:
-    atomic { if :: tail==t -> tail=t+1 :: else fi; goto publish };                           /* ring.tail.move */
+    atomic { if :: tail==t -> tail=t+1; assert(I1(S[t%N])!=0 && POS(t%N)>=t && tail<=head+N) :: else fi; goto publish };                           /* ring.tail.move */
 putodd:
     atomic { if :: tail!=t -> goto publish :: else fi };                                     /* ring.tail */
     atomic { assert(S[t%N]!=s); goto publish };                                              /* ring.slot: else corrupt */
@@ -342,6 +342,7 @@ active proctype auditor() {
 enda:
   do
   :: d_step { QUIET(1) && QUIET(2) && QUIET(3) -> alive[AUD]=1;
+       assert(crashes+stalls>0 || UNFILLED(S[tail%N],tail/N));
        sweepalone(); did=0; sweepalone(); assert(!did);     /* sweeping twice is sweeping once */
        do
        :: did=0; drainalone();
