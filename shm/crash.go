@@ -102,6 +102,10 @@ func Here() string {
 	return strings.Join(lines, ",")
 }
 
+// StopAtPoint is StopAfter for the next access whose point has the name, of
+// whichever goroutine.
+func StopAtPoint(name string) { arm(&hook{name: name, run: stop}) }
+
 // PointNames returns the names of all points of all protocols: the ledger of
 // what a campaign has to reach.
 func PointNames() []string { return append([]string(nil), pointNames[:]...) }
