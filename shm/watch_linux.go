@@ -37,8 +37,8 @@ func (s *Segment) watch(ctx context.Context) {
 	defer turn.Stop()
 	foreign, gone := false, false
 	last := time.Now()
-	round := true // at once: everybody may have died
-	for ; ctx.Err() == nil; round = false {
+	for ctx.Err() == nil {
+		round := false
 		select {
 		case <-ctx.Done():
 			continue
