@@ -12,12 +12,12 @@ import (
 	"github.com/aotf/sharedmem/shm"
 )
 
-// drive makes the others turn short counts round: at least so many cycles, and on
+// drive makes the others turn everything round: at least so many cycles, and on
 // until no word on which a stalled step could still decide has come back to its
 // old value. That it does, by an exact number of wraps, is the coincidence that
 // the widths of the counts make rare; TestCoincidence is about those. drive
-// returns the number of cycles.
-func drive(t *testing.T, name string, o company) (cycles int) {
+// returns the number of wraps.
+func drive(t *testing.T, name string, o company) (wraps int) {
 	t.Helper()
 	const least, most = 24, 1000
 	words, objects := protocolWords(t, name)
@@ -34,21 +34,26 @@ func drive(t *testing.T, name string, o company) (cycles int) {
 	}
 	for range least {
 		o.cycle(func() { look() })
-		cycles++
 	}
 	for n := range most {
 		object := look()
 		if object == "" {
-			return cycles
+			return least * perCycle / widest
 		}
 		if o.nudge(object); n%16 == 15 {
 			o.cycle(func() {})
-			cycles++
 		}
 	}
 	t.Fatalf("no total without a coincidence: %s has an old value", look())
 	return 0
 }
+
+// A cycle allocates, posts and inserts at least so many times, and the widest of
+// the short counts comes round after so many.
+const (
+	perCycle = 2
+	widest   = 16
+)
 
 // protocolWords returns a function that reads the words on which a stalled step
 // may decide: headers of records that were in use, bitmaps of bags, ring slots,
