@@ -299,7 +299,8 @@ func (k *campaign) work(t *testing.T, o company, c *child) {
 	k.mode = ""
 	for q := range k.hidden {
 		k.waited[c.point]++
-		if !slices.Contains(handingOver, c.point) && !slices.Contains(backlog, k.op) {
+		helping := k.op == "put-behind" && c.point == "ring.tail.move" // of others, before its own slot
+		if !slices.Contains(handingOver, c.point) && !slices.Contains(backlog, k.op) && !helping {
 			t.Errorf("a post to %s waits for its poster, stopped at %s", q, c.point)
 		}
 	}
