@@ -12,9 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The raw system calls. One thread waits for many shared words with futex_waitv
-// (Linux 5.16), and for a private control word at once. Where it is missing or a
-// seccomp filter refuses it, it polls them.
+// The raw system calls. They get addresses of words whose memory may be gone, and
+// must not touch them on the way: &w.v would, it checks w by a look.
+//
+// One thread waits for many shared words with futex_waitv (Linux 5.16), and for a
+// private control word at once. Where it is missing or a seccomp filter refuses it,
+// it polls them.
 
 const (
 	futexWaitFor    = 0 // the one with a relative timeout
@@ -36,19 +39,19 @@ var ownBit = uintptr(1) << (os.Getpid() % 32)
 
 // futexWait sleeps while *w is v. It may return for no reason; the caller looks again.
 func futexWait(w *word32, v uint32) {
-	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.v)), futexWaitBitset, uintptr(v), 0, 0, ownBit)
+	_, _, _ = unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWaitBitset, uintptr(v), 0, 0, ownBit)
 }
 
 // futexWakeAll wakes every sleeper of the word in every process. The word is
 // shared: no FUTEX_PRIVATE_FLAG, or other processes would not hear it.
 func futexWakeAll(w *word32) {
 	reach(ptFutexWake)
-	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.v)), futexWake, 1<<31-1, 0, 0, 0)
+	_, _, _ = unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWake, 1<<31-1, 0, 0, 0)
 }
 
 // futexWakeOwn wakes those of this process, or tells that the word is gone.
 func futexWakeOwn(w *word32) (gone bool) {
-	_, _, errno := unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(&w.v)), futexWakeBitset, 1<<31-1, 0, 0, ownBit)
+	_, _, errno := unix.RawSyscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(w)), futexWakeBitset, 1<<31-1, 0, 0, ownBit)
 	return errno == unix.EFAULT
 }
 
@@ -85,7 +88,7 @@ func (k *control) wait(ws []*word32, vs []uint32, d time.Duration) {
 		return
 	}
 	for i, w := range ws {
-		k.v[i] = futexWaitV{val: uint64(vs[i]), addr: uint64(uintptr(unsafe.Pointer(&w.v))), flags: futex2Size32}
+		k.v[i] = futexWaitV{val: uint64(vs[i]), addr: uint64(uintptr(unsafe.Pointer(w))), flags: futex2Size32}
 	}
 	n := len(ws)
 	k.v[n] = futexWaitV{addr: uint64(uintptr(unsafe.Pointer(&k.word))), flags: futex2Size32 | futexPrivate}
