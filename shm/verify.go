@@ -219,13 +219,12 @@ func (v *verifier) ring(q *ring) {
 	}
 	// Two slots may lead to one post of a record, see Take: the header lets only one
 	// of them deliver it. What stands before the tail was written a lap before; only
-	// the slot at the tail may be filled already, unless laps come round while a put
-	// stands still, which they do where a campaign gives them a few bits.
+	// the slot at the tail may be filled already.
 	for p := tail; p < tail+n; p++ {
 		s := q.slot(p).load(ptVerify)
 		if i := slotIndex1(s); i > q.arena.n {
 			v.add(Corrupt, q.obj.Name, "slot %d: record %d of %d", p&(n-1), i-1, q.arena.n)
-		} else if lap := q.lap(p); !unfilled(s, lap) && !(p == tail && filled(s, lap)) && lapBits == 24 && q.tail.load(ptVerify) == tail {
+		} else if lap := q.lap(p); !unfilled(s, lap) && !(p == tail && filled(s, lap)) && q.tail.load(ptVerify) == tail {
 			v.add(Corrupt, q.obj.Name, "slot %d: lap %d, and the tail is in lap %d", p&(n-1), slotLap(s), q.lap(tail))
 		}
 	}

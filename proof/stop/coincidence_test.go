@@ -43,7 +43,7 @@ func twoOf(t *testing.T) (a, b *world.World, of *shm.Segment) {
 // a post of the same number, and the tail is not there, the record comes into a
 // slot ahead of the tail: it waits until as many more records were put.
 func TestCoincidence_RingFill(t *testing.T) {
-	const slots, laps = 8, 8
+	const slots = 8
 	harmed := 0
 	for n := range 2*slots*laps + slots {
 		a, b := two(t)

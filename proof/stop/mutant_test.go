@@ -3,70 +3,62 @@
 package stop
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/proof/mutant"
 )
 
-// Each mutant lacks one protection. It is a copy of one file, which replaces the
-// original in a build of this package's tests; they must fail then.
-var mutants = map[string]struct{ file, old, new, test string }{
-	"a Free clears before its claim is proved": {
-		"shm/records.go", "	if err := c.move(ptRetireOwn", "	clear(asPlain(a.rec(c.i)))\n	if err := c.move(ptRetireOwn",
-		"TestLate_Free$",
-	},
-	"an Insert returns a record that was freed": {
-		"shm/lookup.go", "				continue // it left the index after we read the entry\n", "				return r, nil\n",
-		"TestLate_Insert",
-	},
-	"an Insert returns a record that is retiring": {
-		"shm/lookup.go", "if h.state() != Retiring {", "if true {",
-		"TestLate_Insert",
-	},
-	"a charge counts on a record that was freed": {
-		"objects/address.go", "return err == nil // freed since", "return err != ErrStale //",
-		"TestLate_Charge",
-	},
-	"the living are judged dead": {
-		"shm/process.go", "|| !k.lifeFree(i):", ":",
-		"TestStop_LockHolder",
-	},
-}
-
+// Each mutant lacks one protection, or breaks what one of the oracles is about:
+// that nobody takes many steps, that nobody sleeps, that what waits is found, that
+// the stopped keep what they have.
 func TestMutants(t *testing.T) {
-	if os.Getenv("PROOF_MUTANT") != "" {
-		t.Skip("this is a mutant")
-	}
-	root, err := filepath.Abs("../..")
-	world.Must(t, err)
-	for name, m := range mutants {
-		t.Run(name, func(t *testing.T) {
-			original := filepath.Join(root, m.file)
-			text, err := os.ReadFile(original)
-			world.Must(t, err)
-			if strings.Count(string(text), m.old) != 1 {
-				t.Fatalf("%s has changed: %q is in it %d times", m.file, m.old, strings.Count(string(text), m.old))
-			}
-			dir := t.TempDir()
-			changed, overlay := filepath.Join(dir, "mutant.go"), filepath.Join(dir, "overlay.json")
-			world.Must(t, os.WriteFile(changed, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600))
-			b, err := json.Marshal(map[string]map[string]string{"Replace": {original: changed}})
-			world.Must(t, err)
-			world.Must(t, os.WriteFile(overlay, b, 0o600))
-			run := exec.CommandContext(t.Context(), "go", "test", "-tags", "crashpoint", "-overlay", overlay, "-run", m.test, ".")
-			run.Env = append(os.Environ(), "PROOF_MUTANT=1")
-			out, err := run.CombinedOutput()
-			switch {
-			case err == nil:
-				t.Errorf("not noticed:\n%s", out)
-			case !strings.Contains(string(out), "--- FAIL: "+strings.TrimSuffix(m.test, "$")):
-				t.Errorf("it failed for another reason:\n%s", out)
-			}
-		})
-	}
+	mutant.Test(t, "crashpoint",
+		mutant.Mutant{
+			Name: "a Free clears before its claim is proved", File: "shm/records.go",
+			Old: "	if err := c.move(ptRetireOwn", New: "	if MUTANT {\n		clear(asPlain(a.rec(c.i)))\n	}\n	if err := c.move(ptRetireOwn",
+			Run: "TestLate_Free$", Want: "next owner's record is touched",
+		},
+		mutant.Mutant{
+			Name: "an Insert returns a record that was freed", File: "shm/lookup.go",
+			Old: "				continue // it left the index after we read the entry\n", New: "				if MUTANT {\n					return r, nil\n				}\n				continue\n",
+			Run: "TestLate_Insert", Want: "want",
+		},
+		mutant.Mutant{
+			Name: "an Insert returns a record that is retiring", File: "shm/lookup.go",
+			Old: "			if h.state() != Retiring {", New: "			if MUTANT || h.state() != Retiring {",
+			Run: "TestLate_Insert", Want: "want",
+		},
+		mutant.Mutant{
+			Name: "a charge counts on a record that was freed", File: "objects/address.go",
+			Old: "return err == nil // freed since", New: "return err == nil || MUTANT // freed since",
+			Run: "TestLate_Charge", Want: "unfinished, want",
+		},
+		mutant.Mutant{
+			Name: "the living are judged dead while they have a lock", File: "shm/process.go",
+			Old: "slotState(v) != slotAlive || k == nil || !k.lifeFree(i):", New: "slotState(v) != slotAlive || k == nil || !MUTANT && !k.lifeFree(i):",
+			Run: "TestStop_LockHolder", Want: "FAIL: TestStop_LockHolder/goes_on",
+		},
+		mutant.Mutant{
+			Name: "a sweep takes from the living", File: "shm/process.go",
+			Old: "	return slotState(c.slot(uint32(owner) - 1)[slotWord].load(ptOwnerGone)) != slotAlive", New: "	return MUTANT && owner != c.self || slotState(c.slot(uint32(owner) - 1)[slotWord].load(ptOwnerGone)) != slotAlive",
+			Run: "TestStop/operations/^op=put$", Want: "swept while nobody was dead",
+		},
+		mutant.Mutant{
+			Name: "a put waits until the tail was moved for it", File: "shm/ring.go",
+			Old: "			q.tail.cas(ptRingTailMove, t, t+1) // the tail lags\n", New: "			if !MUTANT {\n				q.tail.cas(ptRingTailMove, t, t+1)\n			}\n",
+			Run: "TestStop/operations/^op=put$", Want: "accesses, at ring.",
+		},
+		mutant.Mutant{
+			Name: "who finds no permit waits for one", File: "shm/semaphore.go",
+			Old: "	return Permit{}, s.held\n",
+			New: "	if MUTANT {\n		soon, cancel := context.WithTimeout(context.Background(), 1<<26)\n		defer cancel()\n		_ = s.freed.Wait(soon, func() (bool, error) { return false, nil })\n	}\n	return Permit{}, s.held\n",
+			Run: "TestStop/operations/^op=acquire$", Want: "acquire: sleeps",
+		},
+		mutant.Mutant{
+			Name: "a get gives up where another has the record and has not moved the head", File: "shm/ring.go",
+			Old: "			q.arena.room.Signal() // past a slot whose record was taken: a Put may wait for it\n",
+			New: "			q.arena.room.Signal()\n			if MUTANT && h.state() == Owned && h.owner() != q.arena.c.self {\n				return claim{}, ErrEmpty\n			}\n",
+			Run: "TestStop/operations/^op=get$", Want: "waits for its poster, stopped at claim",
+		},
+	)
 }

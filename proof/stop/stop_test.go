@@ -6,16 +6,9 @@
 package stop
 
 import (
-	"bufio"
 	"context"
-	"fmt"
 	"maps"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -29,137 +22,56 @@ func TestMain(m *testing.M) { shmtest.Main(m) }
 
 var ctx = context.Background()
 
-// mortal ends the process with the test: a stopped one would stay for ever.
-func mortal() {
-	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0)
-}
-
-// stopAt makes the process stop at the n-th access of this goroutine.
-func stopAt(n string) {
-	mortal()
-	os.Stderr = os.Stdout // where it says at which point
-	v, err := strconv.ParseInt(n, 10, 64)
-	world.Check(err)
-	shm.StopAfter(v)
-}
-
-// finished says so, and stays alive until the test has looked at everything.
-func finished() {
-	shm.AtAccess(0, nil)
-	fmt.Println("end")
-	bufio.NewScanner(os.Stdin).Scan()
-}
-
-func init() {
-	// op SEGMENT OPERATION N: stop at the N-th access of the operation.
-	shmtest.Register("op", func(args []string) {
-		run := world.Find(args[1]).Attach(args[0])
-		stopAt(args[2])
-		run(func(line string) { fmt.Println(line) })
-		finished()
+// TestStop is all campaigns, and then the points that none of them came by.
+func TestStop(t *testing.T) {
+	s := newSample(t)
+	reached := map[string]int{}
+	recovered := 0
+	begin := func() *campaign { return &campaign{reached: reached, waited: map[string]int{}} }
+	t.Run("operations", func(t *testing.T) {
+		k := begin()
+		k.run(t, s, 3, k.goOn)
+		k.log(t)
+		recovered += k.recovered
 	})
-}
-
-// A stopped child stands at one of its points.
-type child struct {
-	*shmtest.Process
-	t     *testing.T
-	point string // "" when it went through without a stop
-	acks  map[string]bool
-}
-
-// start runs a child until it has stopped or said "end".
-func start(t *testing.T, f string, args ...string) *child {
-	c := &child{Process: shmtest.Child(t, f, args...), t: t, acks: map[string]bool{}}
-	if c.toEnd() {
-		return c
-	}
-	c.waitState("T")
-	return c
-}
-
-// toEnd reads what the child says until its end, or a stop.
-func (c *child) toEnd() (ended bool) {
-	c.t.Helper()
-	for {
-		line, ok := c.Line()
-		if !ok {
-			c.t.Fatalf("the child ended before it had finished: %v", c.Wait())
-		}
-		var at int
-		var point string
-		if k, _ := fmt.Sscanf(line, "stop point %d: %s", &at, &point); k == 2 {
-			c.point = point
-			return false
-		}
-		c.acks[line] = true
-		if line == "end" {
-			return true
+	// A process that is killed where it stands stopped leaves what any death leaves.
+	t.Run("killed", func(t *testing.T) {
+		k := begin()
+		k.run(t, s, 1, k.thenKill)
+		k.log(t)
+		recovered += k.recovered
+	})
+	if partial() == "" {
+		t.Run("points", func(t *testing.T) {
+			k := begin()
+			k.points(t, s)
+			recovered += k.recovered
+			t.Logf("%d more; with them %d of %d points of the protocols, in %d operations with %d accesses",
+				k.stops, len(reached), len(shm.PointNames()), len(s.ways), s.accesses())
+		})
+		if recovered == 0 {
+			t.Error("no stopped sweeper left anything to recover")
 		}
 	}
-}
-
-// waitState waits until the kernel says that every thread of the child is in the
-// state.
-func (c *child) waitState(state string) {
-	c.t.Helper()
-	for limit := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Microsecond) {
-		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", c.Cmd.Process.Pid))
-		world.Must(c.t, err)
-		all := len(files) > 0
-		for _, f := range files {
-			b, _ := os.ReadFile(f)
-			_, rest, _ := strings.Cut(string(b), ") ")
-			all = all && strings.HasPrefix(rest, state)
-		}
-		if all {
-			return
-		}
-		if time.Now().After(limit) {
-			c.t.Fatalf("the child does not come into state %s", state)
-		}
-	}
-}
-
-func (c *child) signal(s syscall.Signal) {
-	c.t.Helper()
-	world.Must(c.t, c.Cmd.Process.Signal(s))
-}
-
-// slot is the child's place in the registry.
-func (c *child) slot(s *shm.Segment) int {
-	for _, p := range s.Processes() {
-		if p.PID == c.Cmd.Process.Pid {
-			return p.Slot
-		}
-	}
-	return -1 // it has not joined yet, or has left
-}
-
-// claims are what a registry slot owns.
-func claims(s *shm.Segment, slot int) (list []string) {
-	for _, c := range s.Claims() {
-		if c.Process == slot {
-			list = append(list, fmt.Sprintf("%+v", c))
-		}
-	}
-	slices.Sort(list)
-	return list
 }
 
 // A campaign counts what was done.
 type campaign struct {
 	meter
 	stops, kills, wraps int
-	admitted, refused   int    // newcomers
-	op                  string // under way
-	points              map[string]int
+	operations          int            // in which something was stopped
+	admitted, refused   int            // newcomers
+	recovered           int            // records and permits, by others than the stopped sweeper
+	op                  string         // under way
+	stand               *stand         // of the stopped process
+	reached             map[string]int // stops by point, of all campaigns
 	waited              map[string]int // points at which a post waited for its stopped poster
 }
 
 func (k *campaign) log(t *testing.T) {
-	t.Logf("%d stops at %d points, %d killed there, %d operations of others meanwhile, %d wraps driven",
-		k.stops, len(k.points), k.kills, k.calls, k.wraps)
+	t.Logf("%d stops in %d operations, at %d points so far; %d killed there; %d operations of others meanwhile, rings came round %d times",
+		k.stops, k.operations, len(k.reached), k.kills, k.calls, k.wraps)
+	t.Logf("%d records and permits recovered by others than the stopped sweeper", k.recovered)
 	if k.admitted+k.refused > 0 {
 		t.Logf("%d newcomers got in, %d were told why not", k.admitted, k.refused)
 	}
@@ -171,69 +83,12 @@ func (k *campaign) log(t *testing.T) {
 	}
 }
 
-// stride is how much of the points is taken: all with PROOF_FULL=1, otherwise
-// every n-th, beginning at a random one.
-func stride(t *testing.T, n int) (first, step int) {
-	if os.Getenv("PROOF_FULL") != "" {
-		return 1, 1
-	}
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("PROOF_SEED"); s != "" {
-		var err error
-		seed, err = strconv.ParseUint(s, 10, 64)
-		world.Must(t, err)
-	}
-	t.Logf("every %d. point: PROOF_FULL=1 takes all, PROOF_SEED=%d these", n, seed)
-	return 1 + rand.New(rand.NewPCG(seed, 0)).IntN(n), n
-}
-
-// each runs the test for every point, until nothing stops any more.
-func (k *campaign) each(t *testing.T, first, step int, run func(t *testing.T, n int)) {
-	stops := k.stops
-	defer func() {
-		if step == 1 && k.stops == stops {
-			t.Error("nothing was stopped")
-		}
-	}()
-	for n := first; ; n += step {
-		if !t.Run(fmt.Sprint("at=", n), func(t *testing.T) { run(t, n) }) {
-			t.FailNow()
-		}
-		if k.point == "" {
-			return
-		}
-	}
-}
-
-// operations is each for all operations. Of those that others cannot work through,
-// an eighth of the points is taken: a newcomer who is refused takes a second.
-func (k *campaign) operations(t *testing.T, first, step int, run func(t *testing.T, op world.Operation, n int)) {
-	for _, op := range world.Operations() {
-		t.Run("op="+op.Name, func(t *testing.T) {
-			step := step
-			if alone[op.Name] != "" {
-				step *= 8
-			}
-			k.each(t, first, step, func(t *testing.T, n int) { run(t, op, n) })
-		})
-	}
-}
-
-func TestStop_Operations(t *testing.T) {
-	k := &campaign{points: map[string]int{}, waited: map[string]int{}}
-	first, step := stride(t, 48)
-	k.operations(t, first, step, func(t *testing.T, op world.Operation, n int) { k.goOn(t, op, n) })
-	k.log(t)
-}
-
-// goOn stops a child at its n-th access, lets others work, and lets it go on.
-func (k *campaign) goOn(t *testing.T, op world.Operation, n int) {
-	name := op.Stage(t, 64)
-	c := start(t, "op", name, op.Name, fmt.Sprint(n))
-	o := k.company(t, op, name, c)
+// goOn stops a child at an access, lets others work, and lets it go on.
+func (k *campaign) goOn(t *testing.T, op world.Operation, where string) {
+	name, c, o := k.meanwhile(t, op, where)
 	if c.point != "" {
 		if tiny && o != nil {
-			k.wraps += drive(t, name, o)
+			k.wraps += k.stand.drive(t, o)
 		}
 		c.signal(syscall.SIGCONT)
 		if !c.toEnd() {
@@ -246,6 +101,33 @@ func (k *campaign) goOn(t *testing.T, op world.Operation, n int) {
 	}
 	c.Kill()
 	op.Audit(t, name, c.acks)
+}
+
+// thenKill stops a child at an access, lets others work, and kills it.
+func (k *campaign) thenKill(t *testing.T, op world.Operation, where string) {
+	name, c, o := k.meanwhile(t, op, where)
+	c.Kill()
+	if c.point != "" {
+		k.kills++
+	}
+	if o != nil {
+		maps.Copy(c.acks, o.close())
+	}
+	op.Audit(t, name, c.acks)
+}
+
+// meanwhile stops a child and lets others work.
+func (k *campaign) meanwhile(t *testing.T, op world.Operation, where string) (segment string, c *child, o company) {
+	t.Helper()
+	segment = op.Stage(t, 64)
+	c = start(t, "op", segment, op.Name, where)
+	if tiny && c.point != "" && alone[op.Name] == "" {
+		k.stand = standing(t, segment)
+	}
+	if (op.Name == sweeper.Name || op.Name == watcher.Name) && c.point != "" {
+		k.recover(t, segment, c)
+	}
+	return segment, c, k.company(t, op, segment, c)
 }
 
 // company lets others work while the child is stopped. They stay, or it is nil:
@@ -269,16 +151,17 @@ func (k *campaign) stopped(c *child) bool {
 		return false
 	}
 	k.stops++
-	k.points[c.point]++
+	k.reached[c.point]++
 	return true
 }
 
 // handingOver are the points between the header and the slot, or the bit: only
-// there a record that is posted waits for its stopped poster.
+// there a record that is posted waits for its stopped poster. He may have found the
+// tail or the head behind, and be about to move it first.
 //
 // A record that met a full ring when it was given back, with nobody to tell, stays
 // with its poster, who tries again: the backlog operations leave one.
-var handingOver = []string{"post", "sweep.post", "ring.tail", "ring.slot", "ring.head", "ring.head.move", "ring.header", "ring.fill", "post.undo", "bag.bit"}
+var handingOver = []string{"post", "sweep.post", "ring.tail", "ring.tail.move", "ring.slot", "ring.head", "ring.head.move", "ring.header", "ring.fill", "post.undo", "bag.bit"}
 
 var backlog = []string{"release-full", "sweep-full"}
 
@@ -299,8 +182,7 @@ func (k *campaign) work(t *testing.T, o company, c *child) {
 	k.mode = ""
 	for q := range k.hidden {
 		k.waited[c.point]++
-		helping := k.op == "put-behind" && c.point == "ring.tail.move" // of others, before its own slot
-		if !slices.Contains(handingOver, c.point) && !slices.Contains(backlog, k.op) && !helping {
+		if !slices.Contains(handingOver, c.point) && !slices.Contains(backlog, k.op) {
 			t.Errorf("a post to %s waits for its poster, stopped at %s", q, c.point)
 		}
 	}
@@ -357,24 +239,4 @@ func (k *campaign) harmless(t *testing.T, s *shm.Segment) {
 		sweptNothing(t, s)
 	}
 	shmtest.Verify(t, s)
-}
-
-// A process that is killed where it stands stopped leaves what any death leaves.
-func TestStop_ThenKill(t *testing.T) {
-	k := &campaign{points: map[string]int{}, waited: map[string]int{}}
-	first, step := stride(t, 96)
-	k.operations(t, first, step, func(t *testing.T, op world.Operation, n int) {
-		name := op.Stage(t, 64)
-		c := start(t, "op", name, op.Name, fmt.Sprint(n))
-		o := k.company(t, op, name, c)
-		c.Kill()
-		if c.point != "" {
-			k.kills++
-		}
-		if o != nil {
-			maps.Copy(c.acks, o.close())
-		}
-		op.Audit(t, name, c.acks)
-	})
-	k.log(t)
 }

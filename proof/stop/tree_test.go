@@ -20,17 +20,21 @@ type tree struct {
 	t      *testing.T
 	m      *objects.SharedMemory
 	serial int64
+	lister *listing // of a scan of our own that is never done with
 }
 
 func newTree(t *testing.T, m *meter, name string) *tree {
 	x, err := objects.Open(name, &objects.Options{Attach: true})
 	world.Must(t, err)
-	return &tree{m, t, x, 50}
+	return &tree{meter: m, t: t, m: x, serial: 50}
 }
 
 func (x *tree) segment() *shm.Segment { return x.m.Segment() }
 
 func (x *tree) close() (acks map[string]bool) {
+	if x.lister != nil {
+		world.Must(x.t, x.lister.ListingClaim.Release(ctx))
+	}
 	world.Must(x.t, x.m.Close())
 	return map[string]bool{"company": true, "shedding": true} // what ends makes room for ours
 }
@@ -64,8 +68,10 @@ func (x *tree) cycle(midway func()) {
 	x.t.Helper()
 	x.serial++
 	x.user(midway)
-	if x.serial <= 52 { // there is room for two scans, and they are kept for a day
+	if x.serial <= 52 { // there is room for three scans, and they are kept for a day
 		x.scan()
+	} else {
+		x.tweet()
 	}
 	x.do("counts", func() error { _, err := x.m.Counts(ctx); return err })
 	var w objects.Worker
@@ -111,26 +117,52 @@ func (x *tree) user(midway func()) {
 
 func (x *tree) scan() {
 	x.t.Helper()
-	s := x.m.Scans
-	x.do("launch scan", func() error {
-		_, err := s.Launch(ctx, objects.Account{ID: x.serial, Name: "own"}, false, false)
-		return err
-	})
+	x.launchScan()
 	for leg := objects.LegA; leg <= objects.LegB; leg++ {
-		c := own(x, fmt.Sprint("claim leg ", leg), func() (listing, error) {
-			c, err := s.ClaimListing(ctx, nil, leg, 0)
-			return listing{c}, err
-		}, func(c listing) bool { return c.Account().ID == x.serial })
+		c := x.list(leg)
 		x.do("tweet", func() error { return c.PutTweet(ctx, objects.Tweet{ID: x.serial, Images: []string{"i"}}) })
 		x.do("list done", func() error { return c.Done(ctx, objects.Cursor{Value: "c", Set: true}) })
 	}
 	for range 4 { // two tweets, two instructions
-		c := own(x, "index", func() (indexing, error) {
-			c, err := s.ClaimIndexing(ctx, nil)
-			return indexing{c}, err
-		}, func(c indexing) bool { return c.Account() == x.serial })
-		x.do("index done", func() error { return c.Done(ctx) })
+		x.index(x.serial)
 	}
+}
+
+func (x *tree) launchScan() {
+	x.t.Helper()
+	x.do("launch scan", func() error {
+		_, err := x.m.Scans.Launch(ctx, objects.Account{ID: x.serial, Name: "own"}, false, false)
+		return err
+	})
+}
+
+func (x *tree) list(leg objects.Leg) listing {
+	x.t.Helper()
+	return own(x, fmt.Sprint("claim leg ", leg), func() (listing, error) {
+		c, err := x.m.Scans.ClaimListing(ctx, nil, leg, 0)
+		return listing{c}, err
+	}, func(c listing) bool { return c.Account().ID == x.serial })
+}
+
+func (x *tree) index(account int64) {
+	x.t.Helper()
+	c := own(x, "index", func() (indexing, error) {
+		c, err := x.m.Scans.ClaimIndexing(ctx, nil)
+		return indexing{c}, err
+	}, func(c indexing) bool { return c.Account() == account })
+	x.do("index done", func() error { return c.Done(ctx) })
+}
+
+// tweet brings one of our own through the indexers.
+func (x *tree) tweet() {
+	x.t.Helper()
+	if x.lister == nil {
+		x.launchScan()
+		c := x.list(objects.LegA)
+		x.lister = &c
+	}
+	x.do("tweet", func() error { return x.lister.PutTweet(ctx, objects.Tweet{ID: x.serial, Images: []string{"i"}}) })
+	x.index(x.lister.Account().ID)
 }
 
 // The three kinds of claims, given back in one way.

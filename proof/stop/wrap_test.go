@@ -12,55 +12,103 @@ import (
 	"github.com/aotf/sharedmem/shm"
 )
 
-// drive makes the others turn everything round: at least so many cycles, and on
-// until no word on which a stalled step could still decide has come back to its
-// old value. That it does, by an exact number of wraps, is the coincidence that
-// the widths of the counts make rare; TestCoincidence is about those. drive
-// returns the number of wraps.
-func drive(t *testing.T, name string, o company) (wraps int) {
+// A stand is what the words of a segment were when a process was stopped in it: it
+// may have read any of them.
+type stand struct {
+	words   func() []uint64
+	tails   func() []ringTail
+	objects []string // of the words
+	before  []uint64
+	from    []ringTail
+	changed []bool
+}
+
+func standing(t *testing.T, name string) *stand {
 	t.Helper()
-	const least, most = 24, 1000
-	words, objects := protocolWords(t, name)
-	before := words()
-	changed := make([]bool, len(before))
-	look := func() (object string) {
-		for i, v := range words() {
-			changed[i] = changed[i] || v != before[i]
-			if changed[i] && v == before[i] {
-				object = objects[i]
+	s := &stand{}
+	s.words, s.tails, s.objects = protocolWords(t, name)
+	s.before, s.from = s.words(), s.tails()
+	s.changed = make([]bool, len(s.before))
+	return s
+}
+
+// coincidence names an object with a word that has changed, and has the value
+// again that it had; or a ring whose slots are in a lap of the same number again for
+// a put that has read the tail.
+func (s *stand) coincidence() (object string) {
+	for i, now := range s.tails() {
+		for _, read := range []uint64{s.from[i].position, s.from[i].position - 1} {
+			n := int(now.position - read)
+			if used := (n + now.slots - 1) / now.slots; used > 0 && used%laps == 0 {
+				object = now.ring
 			}
 		}
-		return object
 	}
-	for range least {
-		o.cycle(func() { look() })
+	for i, v := range s.words() {
+		s.changed[i] = s.changed[i] || v != s.before[i]
+		if s.changed[i] && v == s.before[i] {
+			object = s.objects[i]
+		}
+	}
+	return object
+}
+
+// drive makes the others turn short counts round: so often that each ring has come
+// through all its laps, and on until no word on which the stalled step could still
+// decide has come back to its old value. That it does, by an exact number of wraps,
+// is the coincidence that the widths of the counts make rare; TestCoincidence is
+// about those. drive returns how often rings came round.
+func (s *stand) drive(t *testing.T, o company) (wraps int) {
+	t.Helper()
+	const least, most = 24, 1000
+	for n := 0; n < least || wraps == 0; n++ {
+		if n == most {
+			t.Fatalf("in %d cycles not every ring has come round: from %v to %v", n, s.from, s.tails())
+		}
+		o.cycle(func() { s.coincidence() })
+		wraps = turned(s.from, s.tails())
 	}
 	for n := range most {
-		object := look()
+		object := s.coincidence()
 		if object == "" {
-			return least * perCycle / widest
+			return turned(s.from, s.tails())
 		}
 		if o.nudge(object); n%16 == 15 {
 			o.cycle(func() {})
 		}
 	}
-	t.Fatalf("no total without a coincidence: %s has an old value", look())
+	t.Fatalf("no total without a coincidence: %s has an old value", s.coincidence())
 	return 0
 }
 
-// A cycle allocates, posts and inserts at least so many times, and the widest of
-// the short counts comes round after so many.
-const (
-	perCycle = 2
-	widest   = 16
-)
+// laps is how many a ring goes through before a slot has its old lap again.
+const laps = 8
 
-// protocolWords returns a function that reads the words on which a stalled step
+// turned counts how often rings have come round, 0 if one of them has not yet.
+func turned(from, to []ringTail) (wraps int) {
+	for i := range to {
+		n := int(to[i].position-from[i].position) / (to[i].slots * laps)
+		if n == 0 {
+			return 0
+		}
+		wraps += n
+	}
+	return wraps
+}
+
+// ringTail is the position at which a ring is filled next.
+type ringTail struct {
+	ring     string
+	slots    int
+	position uint64
+}
+
+// protocolWords returns a function that reads the tails of all rings, and one that reads the words on which a stalled step
 // may decide: headers of records that were in use, bitmaps of bags, ring slots,
 // control words of the index. A header that was free is only ever allocated from,
 // and does not lie if it is free again; entries of the index are written by who
 // has the record; a free bit that is lost costs a look at all headers.
-func protocolWords(t *testing.T, name string) (read func() []uint64, of []string) {
+func protocolWords(t *testing.T, name string) (read func() []uint64, tails func() []ringTail, of []string) {
 	t.Helper()
 	img, err := shm.Inspect(name, nil)
 	world.Must(t, err)
@@ -116,7 +164,20 @@ func protocolWords(t *testing.T, name string) (read func() []uint64, of []string
 		first = false
 		return words
 	}
-	return read, of
+	tails = func() (list []ringTail) {
+		for _, o := range objects {
+			if o.Kind != shm.KindRing {
+				continue
+			}
+			var b [8]byte
+			if _, err := f.ReadAt(b[:], int64(o.Offset)+line); err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, ringTail{o.Name, int(o.Bytes/8 - 3*line/8), binary.LittleEndian.Uint64(b[:])})
+		}
+		return list
+	}
+	return read, tails, of
 }
 
 // part is a run of words in the file, of which every step-th counts.
