@@ -121,7 +121,11 @@ func (k *campaign) run(t *testing.T, s *sample, parts int, stop func(t *testing.
 			before := k.stops
 			way := s.way(t, op)
 			at := s.of(way, parts)
-			for i := 0; s.full || i < len(at); i++ {
+			enough := len(at)
+			for range 10 { // the way is shorter when others do some of the work first
+				at = append(at, 1+s.r.IntN(len(way)))
+			}
+			for i := 0; s.full || i < enough || i < len(at) && k.stops == before; i++ {
 				n, chosen := i+1, false
 				if !s.full {
 					n = at[i]
