@@ -2,6 +2,7 @@ package shm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -89,7 +90,7 @@ func (c Claim[T]) SetBlob(b *Blobs, field *Blob, data []byte) error {
 // WaitBlob is SetBlob that waits for a free blob.
 func (c Claim[T]) WaitBlob(ctx context.Context, b *Blobs, field *Blob, data []byte) error {
 	err := c.SetBlob(b, field, data)
-	if !isFull(err) {
+	if !errors.Is(err, ErrFull) {
 		return err
 	}
 	return b.classes[0].room.Wait(ctx, func() (bool, error) { return wanted(c.SetBlob(b, field, data), ErrFull) })
@@ -103,7 +104,7 @@ func (b *Blobs) alloc(n int) (c claim, err error) {
 		if a.obj.Record.Size-blobHead < n {
 			continue
 		}
-		if c, err = a.alloc(); err == nil || !isFull(err) {
+		if c, err = a.alloc(); err == nil || !errors.Is(err, ErrFull) {
 			return c, err
 		}
 	}
