@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -117,7 +118,11 @@ func aotfSegment(t *testing.T, requests int) string {
 			URL: fmt.Sprintf("https://art.example.org/%d/%s", i, strings.Repeat("x", i*7)), Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})})
 		must(t, err)
 	}
-	_, err = m.Users.Claim(t.Context(), nil, objects.Step1)
+	_, err = m.Threads.Register(t.Context(), "idle")
+	must(t, err)
+	worker, err := m.Threads.Register(t.Context(), "link finder 1")
+	must(t, err)
+	_, err = m.Users.Claim(t.Context(), worker, objects.Step1)
 	must(t, err)
 	return name
 }
@@ -141,6 +146,26 @@ func TestDump_Tree(t *testing.T) {
 	}
 	if out, _ := call(t, 0, "get", name); !strings.Contains(out, "per-address=16\n") || !strings.Contains(out, "stop=no\n") {
 		t.Error(out)
+	}
+}
+
+func TestStat_Threads(t *testing.T) {
+	name := aotfSegment(t, 3)
+	for _, args := range [][]string{{"stat", name}, {"top", name, "--count", "1"}} {
+		out, _ := call(t, 0, args...)
+		at := strings.Index(out, "threads: 2, 1 with work")
+		if at < 0 {
+			t.Errorf("no threads in\n%s", out)
+			continue
+		}
+		for _, want := range []string{`\n  idle +\d+ +- +-\n`, `\n  link finder 1 +\d+ +\d+s +users .*https://art.example.org/0/`} {
+			if !regexp.MustCompile(want).MatchString(out[at:]) {
+				t.Errorf("no %s in\n%s", want, out[at:])
+			}
+		}
+	}
+	if out, _ := call(t, 0, "stat", closedShop(t)); strings.Contains(out, "threads") {
+		t.Error("threads of AOTF in another program's segment")
 	}
 }
 

@@ -12,6 +12,7 @@ type segmentStat struct {
 	segmentInfo
 	Processes []attached   `json:"processes"`
 	Objects   []objectInfo `json:"objects"`
+	Threads   []thread     `json:"threads,omitempty"` // of AOTF's tree; in stat, top and serve
 }
 
 // An objectInfo is what one object of a segment holds, counted.

@@ -155,7 +155,10 @@ func TestSchema(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(segments(), "."+name+",x"), nil, 0o600))
 	ask("ls", "ls")
 	ask("get", "get", name)
-	ask("dump", "dump", aotfSegment(t, 2))
+	aotf := aotfSegment(t, 2)
+	ask("dump", "dump", aotf)
+	ask("stat", "stat", aotf)
+	ask("top", "top", aotf, "--count", "1")
 	filler.Kill() // the other one is attached, and puts back what it had
 	watched.want(t, `"returned"`)
 	ask("reset", "reset", name, "--force")

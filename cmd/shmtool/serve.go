@@ -18,8 +18,6 @@ import (
 	"sync"
 	"syscall"
 	"time"
-
-	"github.com/aotf/sharedmem/shm"
 )
 
 func serveCommand() *command {
@@ -163,16 +161,7 @@ type webState struct {
 	Time  time.Time `json:"time"`
 	Error string    `json:"error,omitempty"`
 	segmentStat
-	Tree    []treeNode  `json:"tree,omitempty"`
-	Threads []webThread `json:"threads,omitempty"` // AOTF's
-}
-
-// A webThread is one of AOTF's workers.
-type webThread struct {
-	Name string        `json:"name"`
-	PID  any           `json:"pid"`
-	Work string        `json:"work,omitempty"`        // what it has claimed, "" idle
-	For  time.Duration `json:"work_for_ns,omitempty"` // how long
+	Tree []treeNode `json:"tree,omitempty"`
 }
 
 func (w *website) look() webState {
@@ -197,35 +186,7 @@ func (s *webState) load(p place, redact bool) error {
 	if s.segmentStat, err = statOf(m, false); err != nil {
 		return err
 	}
-	if s.Tree = treeOf(s.Objects); s.Tree == nil {
-		return nil
-	}
-	names := newNamer(m, redact)
-	for r, err := range m.Records("threads") {
-		if err != nil {
-			return err
-		}
-		t := webThread{Name: "?"}
-		for _, v := range r.Values {
-			switch x := v.Value.(type) {
-			case []shm.Value:
-				if v.Name == "Key" && len(x) == 1 {
-					t.Name = fmt.Sprint(x[0].Value)
-				}
-			case string:
-				if v.Name == "Work" && x != "none" {
-					t.Work = names.of(x)
-				}
-				if at, err := time.ParseDuration(x); v.Name == "Claimed" && t.Work != "" && err == nil {
-					t.For = max(shm.Now()-at, 0)
-				}
-			default:
-				if v.Name == "Process" {
-					t.PID = x
-				}
-			}
-		}
-		s.Threads = append(s.Threads, t)
-	}
-	return nil
+	s.Tree = treeOf(s.Objects)
+	s.Threads, err = threadsOf(m, s.Objects, redact)
+	return err
 }

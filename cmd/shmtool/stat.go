@@ -12,7 +12,8 @@ func statCommand() *command {
 		help: `Shows what a segment holds in numbers: records in use of each arena, depth and
 oldest record of each queue, permits held and by whom, load of the indexes, sums
 of the counters, values of the cells; and the attached processes with their
-memory, the number of records each has claimed, and what each waits for.
+memory, the number of records each has claimed, and what each waits for. Of AOTF's
+tree also its threads: what each works on, and for how long.
 
   USED       records not free; records waiting in a queue; permits held
   OF         how many there can be: for a queue, the records of its arena
@@ -63,11 +64,17 @@ func stat(t *tool, waits bool) error {
 	if err != nil {
 		return err
 	}
+	if s.Threads, err = threadsOf(m, s.Objects, false); err != nil {
+		return err
+	}
 	if t.json {
 		return t.printJSON(s)
 	}
 	t.printf("%s\n\n", strings.Join(s.title(t.style), "\n"))
 	t.printf("%s\n", strings.Join(objectLines(s.Objects, t.style, false), "\n"))
 	t.printf("\n%s\n", strings.Join(processLines(s.Processes, t.style), "\n"))
+	if lines := threadLines(s.Threads, t.style); lines != nil {
+		t.printf("\n%s\n", strings.Join(lines, "\n"))
+	}
 	return nil
 }

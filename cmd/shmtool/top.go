@@ -129,6 +129,9 @@ func (v *topView) look() segmentStat {
 		v.last, v.at = segmentStat{}, time.Time{}
 	}
 	s, err := statOf(v.m, false)
+	if err == nil {
+		s.Threads, err = threadsOf(v.m, s.Objects, false)
+	}
 	switch {
 	case err != nil:
 	case !v.m.Current():
@@ -164,7 +167,11 @@ func (v *topView) lines(s segmentStat, c style) (lines []string) {
 	lines = append(lines, head, "")
 	lines = append(lines, objectLines(ordered(s.Objects, v.order), c, true)...)
 	lines = append(lines, "")
-	return append(lines, processLines(s.Processes, c)...)
+	lines = append(lines, processLines(s.Processes, c)...)
+	if threads := threadLines(s.Threads, c); threads != nil {
+		lines = append(append(lines, ""), threads...)
+	}
+	return lines
 }
 
 // plain prints block after block.
