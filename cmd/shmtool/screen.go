@@ -118,6 +118,10 @@ func (v *topView) live(ctx context.Context, s *screen) error {
 				return nil
 			case key == ' ':
 				sample, n = v.look(), n+1
+			case key == 'j':
+				v.down++
+			case key == 'k':
+				v.down = max(v.down-1, 0)
 			case orderKeys[key] != "":
 				v.order = orderKeys[key]
 			}
@@ -129,8 +133,8 @@ func (v *topView) live(ctx context.Context, s *screen) error {
 
 var orderKeys = map[byte]string{'o': "segment", 'n': "name", 'u': "use", 'r': "rate"}
 
-// draw writes as many lines as there is room for: the objects give way to the
-// processes, down to a third.
+// draw writes as many lines as there is room for, below the title. Not scrolled
+// down, the objects give way to the processes, down to a third.
 func (v *topView) draw(s *screen, sample segmentStat) {
 	columns, rows, ok := terminalSize(s.out)
 	if !ok || columns < 1 || rows < 1 {
@@ -138,7 +142,10 @@ func (v *topView) draw(s *screen, sample segmentStat) {
 	}
 	lines := v.lines(sample, v.t.style)
 	room := max(rows-1, 1) // the last line is for the keys
-	if over := len(lines) - room; over > 0 && v.gone == nil {
+	v.down = min(v.down, max(len(lines)-room, 0))
+	if v.down > 0 {
+		lines = slices.Concat(lines[:2], lines[2+v.down:])
+	} else if over := len(lines) - room; over > 0 && v.gone == nil {
 		at := slices.Index(lines[2:], "") + 2 // the end of the table
 		first := max(at-over-1, 2+room/3, 3)
 		if first < at {

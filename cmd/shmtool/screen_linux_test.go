@@ -78,6 +78,19 @@ func TestTop_Terminal(t *testing.T) {
 	if !strings.Contains(frame, "processes: 1 attached") {
 		t.Errorf("no processes on a small screen:\n%q", frame)
 	}
+	// Down by one line nothing is left out before the end, and that does not fit yet.
+	_, err := keys.WriteString("j")
+	must(t, err)
+	for frame = lastFrame(shown.String()); strings.Contains(frame, "OBJECT") || !strings.Contains(frame, "(now"); frame = lastFrame(shown.String()) {
+	}
+	if strings.Contains(frame, "link finder 1") || !strings.Contains(frame, "more lines") {
+		t.Errorf("scrolled by one:\n%q", frame)
+	}
+	_, err = keys.WriteString(strings.Repeat("j", 200))
+	must(t, err)
+	shown.want(t, "link finder 1")
+	_, err = keys.WriteString(strings.Repeat("k", 200))
+	must(t, err)
 	resize(t, slave, 30, 9)
 	n := len(shown.String())
 	signalSelf(t, syscall.SIGWINCH)
@@ -93,7 +106,7 @@ func TestTop_Terminal(t *testing.T) {
 		t.Errorf("%d lines on a screen of 9", got)
 	}
 	must(t, shm.Remove(name, nil, true)) // no longer the terminal's business
-	_, err := keys.WriteString(" ")
+	_, err = keys.WriteString(" ")
 	must(t, err)
 	shown.want(t, "gone")
 	_, err = keys.WriteString("q")

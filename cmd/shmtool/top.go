@@ -17,7 +17,7 @@ import (
 const (
 	soonest   = 10 * time.Millisecond // between two looks
 	topEvery  = time.Second
-	hintOfTop = "q quit, order by: o segment  n name  u use  r rate"
+	hintOfTop = "q quit  j k scroll  order by: o segment  n name  u use  r rate"
 )
 
 func topCommand() *command {
@@ -29,8 +29,8 @@ time: records posted to a ring (IN/S) and taken from it (OUT/S), counts of the
 counters (IN/S); and how long a permit has been seen held.
 
 On a terminal it fills the screen; keys: q ends it, o n u r choose the order of the
-objects (the segment's, name, use, rate), the space bar looks at once. Otherwise,
-and with TERM=dumb, it prints one block after the other; with --json, one line of
+objects (the segment's, name, use, rate), j and k scroll when there is more than
+the screen has room for, the space bar looks at once. Otherwise, and with TERM=dumb, it prints one block after the other; with --json, one line of
 JSON each time.
 
 When the segment is removed, or replaced by another, it says so, and shows the new
@@ -77,6 +77,7 @@ type topView struct {
 	every time.Duration
 	count int
 	order string
+	down  int // lines scrolled
 
 	t    *tool
 	p    place
