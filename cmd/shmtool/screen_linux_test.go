@@ -89,8 +89,10 @@ func TestTop_Terminal(t *testing.T) {
 	_, err = keys.WriteString(strings.Repeat("j", 200))
 	must(t, err)
 	shown.want(t, "link finder 1")
-	_, err = keys.WriteString(strings.Repeat("k", 200))
+	_, err = keys.WriteString(strings.Repeat("k", 200) + "u")
 	must(t, err)
+	for !strings.Contains(lastFrame(shown.String()), "(now use)") { // all of them are drawn
+	}
 	resize(t, slave, 30, 9)
 	n := len(shown.String())
 	signalSelf(t, syscall.SIGWINCH)
