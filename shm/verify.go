@@ -142,7 +142,7 @@ func (v *verifier) owner(object string, what string, h header) {
 func (v *verifier) arena(a *arena) {
 	posts := posts{}
 	a.each(func(i uint32, h header) bool {
-		what := fmt.Sprintf("record %d", i)
+		what := fmt.Sprint("record ", makeRef(a.id, h, i))
 		q := v.c.lanes[h.queue()]
 		if h.state() >= numStates {
 			v.add(Corrupt, a.obj.Name, "%s: state %d", what, h.state())
@@ -174,13 +174,13 @@ func (v *verifier) arena(a *arena) {
 	})
 	posts.inNoSlot(a, func(q *ring, i uint32, h header) {
 		// Its poster is dead, or is stopped on the way.
-		v.add(Repairable, q.obj.Name, "record %d (turn %d): posted, but in no slot", i, h.turn())
+		v.add(Repairable, q.obj.Name, "record %s (turn %d): posted, but in no slot", makeRef(q.arena.id, h, i), h.turn())
 	})
 }
 
 func (v *verifier) posted(a *arena, i uint32, h header, q *lane, posts *posts) {
 	if q == nil {
-		v.add(Corrupt, a.obj.Name, "record %d: posted to no queue", i)
+		v.add(Corrupt, a.obj.Name, "record %s: posted to no queue", makeRef(a.id, h, i))
 		return
 	}
 	switch {
@@ -188,7 +188,7 @@ func (v *verifier) posted(a *arena, i uint32, h header, q *lane, posts *posts) {
 		posts.note(a, i, h)
 	default:
 		if !q.bag.posted.has(ptVerify, i) {
-			v.add(Repairable, q.obj.Name, "record %d (turn %d): posted, but not in the bitmap", i, h.turn())
+			v.add(Repairable, q.obj.Name, "record %s (turn %d): posted, but not in the bitmap", makeRef(a.id, h, i), h.turn())
 		}
 	}
 	v.indexed(a, i, h)
@@ -197,7 +197,7 @@ func (v *verifier) posted(a *arena, i uint32, h header, q *lane, posts *posts) {
 func (v *verifier) settled(a *arena, i uint32, h header) {
 	v.indexed(a, i, h)
 	if a.obj.Holder && !v.c.holds(makeRef(a.id, h, i), a.rec(i)) {
-		v.add(Repairable, a.obj.Name, "record %d (life %d): a blob that its holder does not name", i, h.life())
+		v.add(Repairable, a.obj.Name, "record %s: a blob that its holder does not name", makeRef(a.id, h, i))
 	}
 }
 
@@ -207,7 +207,7 @@ func (v *verifier) indexed(a *arena, i uint32, h header) {
 		return
 	}
 	if r := makeRef(a.id, h, i); !a.index.lists(r) {
-		v.add(Corrupt, a.index.obj.Name, "record %d (life %d) of %s is %s, but not in the index", i, h.life(), a.obj.Name, h.state())
+		v.add(Corrupt, a.index.obj.Name, "record %s of %s is %s, but not in the index", r, a.obj.Name, h.state())
 	}
 }
 
@@ -255,9 +255,9 @@ func (v *verifier) indexTwice(x *index, b, e uint64, seen []uint64) {
 	for _, other := range seen {
 		switch i, j := entryRecord(e), entryRecord(other); {
 		case i == j:
-			v.add(Corrupt, x.obj.Name, "bucket %d: record %d (life %d) stands there twice", b, i, entryLife(e))
+			v.add(Corrupt, x.obj.Name, "bucket %d: record %s stands there twice", b, x.entryRef(e))
 		case entryFrag(e) == entryFrag(other) && x.sameKey(i, asPlain(x.keyWords(j))):
-			v.add(Corrupt, x.obj.Name, "bucket %d: records %d and %d have the same key", b, j, i)
+			v.add(Corrupt, x.obj.Name, "bucket %d: records %s and %s have the same key", b, x.entryRef(other), x.entryRef(e))
 		}
 	}
 }
@@ -274,11 +274,11 @@ func (v *verifier) indexEntry(x *index, b, e uint64) bool {
 	}
 	h := header(x.arena.head(i).load(ptVerify))
 	if x.arena.gone(x.entryRef(e), h) {
-		v.add(Corrupt, x.obj.Name, "bucket %d: record %d (life %d) was freed", b, i, entryLife(e))
+		v.add(Corrupt, x.obj.Name, "bucket %d: record %s was freed", b, x.entryRef(e))
 		return false
 	}
 	if want, frag := x.hashOf(i); want != b || frag != entryFrag(e) {
-		v.add(Corrupt, x.obj.Name, "bucket %d: record %d (life %d) has a key of bucket %d", b, i, entryLife(e), want)
+		v.add(Corrupt, x.obj.Name, "bucket %d: record %s has a key of bucket %d", b, x.entryRef(e), want)
 		return false
 	}
 	return true

@@ -28,21 +28,21 @@ var meanings = map[string]meaning{
 	"%s: %s without a life":                                                  {"a record in use was never allocated", mendReset},
 	"%s: free with owner %d":                                                 {"a free record names an owner", mendReset},
 	"%s: free, but not in the bitmap":                                        {"somebody died while freeing it; it is found only by a full search", mendSweep},
-	"record %d (turn %d): posted, but in no slot":                            {"its poster died, or is stopped, on the way; nobody can take it until then", mendSweep},
-	"record %d: posted to no queue":                                          {"the header of a record names no queue", mendReset},
-	"record %d (turn %d): posted, but not in the bitmap":                     {"its poster died on the way; nobody can take it until then", mendSweep},
-	"record %d (life %d): a blob that its holder does not name":              {"somebody died while replacing a value; its memory is not free", mendSweep},
-	"record %d (life %d) of %s is %s, but not in the index":                  {"a record that everybody should find is not found", mendReset},
+	"record %s (turn %d): posted, but in no slot":                            {"its poster died, or is stopped, on the way; nobody can take it until then", mendSweep},
+	"record %s: posted to no queue":                                          {"the header of a record names no queue", mendReset},
+	"record %s (turn %d): posted, but not in the bitmap":                     {"its poster died on the way; nobody can take it until then", mendSweep},
+	"record %s: a blob that its holder does not name":                        {"somebody died while replacing a value; its memory is not free", mendSweep},
+	"record %s of %s is %s, but not in the index":                            {"a record that everybody should find is not found", mendReset},
 	"head %d and tail %d of %d slots":                                        {"the positions of a ring are farther apart than it is long", mendReset},
 	"slot %d: lap %d, and the tail is in lap %d":                             {"a slot of a ring holds what no put can have left, and every put will fail there", mendReset},
-	"bucket %d: record %d (life %d) stands there twice":                      {"a record stands twice in an index", mendReset},
-	"bucket %d: records %d and %d have the same key":                         {"an index has a key twice", mendReset},
+	"bucket %d: record %s stands there twice":                                {"a record stands twice in an index", mendReset},
+	"bucket %d: records %s and %s have the same key":                         {"an index has a key twice", mendReset},
 	"slot %d: record %d of %d":                                               {"a slot of a ring leads to no record", mendReset},
 	"bucket %d: step %d":                                                     {"a bucket of an index is in no known step", mendReset},
 	"bucket %d: a step is open (control %#x)":                                {"somebody died in an insert or delete; whoever uses the bucket finishes it", mendSweep},
 	"bucket %d: record %d of %d":                                             {"an entry of an index leads to no record", mendReset},
-	"bucket %d: record %d (life %d) was freed":                               {"an entry of an index leads to a freed record", mendReset},
-	"bucket %d: record %d (life %d) has a key of bucket %d":                  {"an entry of an index leads to a record of another key", mendReset},
+	"bucket %d: record %s was freed":                                         {"an entry of an index leads to a freed record", mendReset},
+	"bucket %d: record %s has a key of bucket %d":                            {"an entry of an index leads to a record of another key", mendReset},
 	"permit %d: owner %d is no slot":                                         {"a permit names a holder that cannot be", mendReset},
 	"permit %d: held by slot %d, where its process does not live (word %#x)": {"the holder of a permit died; whoever waits for it gets it", mendSweep},
 }
@@ -60,7 +60,7 @@ var knownFindings = func() (list []knownFinding) {
 		for i := range parts {
 			parts[i] = regexp.QuoteMeta(parts[i])
 		}
-		list = append(list, knownFinding{regexp.MustCompile("^" + strings.Join(parts, `(record \d+|\S+)`) + "$"), m})
+		list = append(list, knownFinding{regexp.MustCompile("^" + strings.Join(parts, `(record [\d.]+|\S+)`) + "$"), m})
 	}
 	return list
 }()

@@ -156,7 +156,7 @@ func TestFindings_AreExplained(t *testing.T) {
 		args := []any{}
 		for _, verb := range knownVerb.FindAllString(format, -1) {
 			if verb == "%s" {
-				args = append(args, "record 7")
+				args = append(args, "record 1.7.2")
 			} else {
 				args = append(args, 3)
 			}

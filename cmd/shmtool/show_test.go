@@ -309,7 +309,7 @@ func TestVerify_ManyAlike(t *testing.T) {
 	tool := &tool{out: bufio.NewWriter(&b)}
 	var findings []shm.Finding
 	for i := range 1000 {
-		findings = append(findings, shm.Finding{Severity: shm.Repairable, Object: "todo", What: fmt.Sprintf("record %d (turn 1): posted, but in no slot", i)})
+		findings = append(findings, shm.Finding{Severity: shm.Repairable, Object: "todo", What: fmt.Sprintf("record 1.%d.1 (turn 1): posted, but in no slot", i)})
 	}
 	tool.printFindings(verdictRepairable, findings)
 	must(t, tool.out.Flush())

@@ -30,8 +30,9 @@ counters (IN/S); and how long a permit has been seen held.
 
 On a terminal it fills the screen; keys: q ends it, o n u r choose the order of the
 objects (the segment's, name, use, rate), j and k scroll when there is more than
-the screen has room for, the space bar looks at once. Otherwise, and with TERM=dumb, it prints one block after the other; with --json, one line of
-JSON each time.
+the screen has room for, the space bar looks at once. Otherwise, and with
+TERM=dumb, it prints one block after the other; with --json, one line of JSON each
+time.
 
 When the segment is removed, or replaced by another, it says so, and shows the new
 one when there is one.
