@@ -29,6 +29,20 @@ type checker struct {
 	shown int            // images dumped
 	// restored are images of which Restore made a segment.
 	restored int
+	hole     hole // for the next mapping of the file
+	opened   int  // mappings
+	guarded  int  // of these, between two pages that nobody may touch
+}
+
+// open notes where the file was mapped.
+func (c *checker) open(name string) {
+	if c.hole.size == 0 {
+		return
+	}
+	c.opened++
+	if c.hole.holds(pathOf(name)) {
+		c.guarded++
+	}
 }
 
 // ok says whether the call succeeded.
@@ -57,6 +71,7 @@ func (c *checker) dump(name string) {
 	if !c.ok("inspect", err) {
 		return
 	}
+	c.open(name)
 	c.shown++
 	_, err = m.Stats()
 	c.ok("stats", err)
@@ -79,6 +94,7 @@ func (c *checker) verify(name string) {
 	if !c.ok("inspect", err) {
 		return
 	}
+	c.open(name)
 	_, err = m.Verify()
 	c.ok("verify", err)
 	c.ok("close", m.Close())
@@ -89,6 +105,7 @@ func (c *checker) attach(which, name string) {
 	if which == "tree" {
 		m, err := objects.Open(name, &objects.Options{Attach: true})
 		if c.ok("attach", err) {
+			c.open(name)
 			_ = m.Segment().Claims()
 			c.ok("close", m.Close())
 		}
@@ -96,6 +113,7 @@ func (c *checker) attach(which, name string) {
 	}
 	s, err := shm.Attach(name, &world.World{}, nil)
 	if c.ok("attach", err) {
+		c.open(name)
 		_ = s.Claims()
 		c.ok("close", s.Close())
 	}
@@ -106,6 +124,7 @@ func (c *checker) sweep(which, name string) {
 	if which == "tree" {
 		m, err := objects.Open(name, &objects.Options{Attach: true})
 		if c.ok("attach", err) {
+			c.open(name)
 			c.swept(m.Segment())
 			c.useTree(m)
 			c.ok("close", m.Close())
@@ -115,6 +134,7 @@ func (c *checker) sweep(which, name string) {
 	w := &world.World{}
 	s, err := shm.Attach(name, w, nil)
 	if c.ok("attach", err) {
+		c.open(name)
 		c.swept(s)
 		c.useWorld(w)
 		c.ok("close", s.Close())

@@ -74,7 +74,10 @@ func use(which, name string, size int) (c checker, err error) {
 		{"attach", func() { c.attach(which, name) }},
 		{"sweep", func() { c.sweep(which, name) }},
 	} {
-		if err := bounded(u.what, size, u.use); err != nil {
+		c.hole = digHole(size)
+		err := bounded(u.what, size, u.use)
+		c.hole.fill()
+		if err != nil {
 			return c, err
 		}
 	}
@@ -88,7 +91,8 @@ type seedReport struct {
 	Texts  int            // changed descriptions
 	Shown  int            // of these, that could be opened
 	// Restored are images of which Restore made a segment.
-	Restored int
+	Restored        int
+	Opened, Guarded int // mappings, and those between two pages that nobody may touch
 }
 
 func (r *seedReport) add(x seedReport) {
@@ -101,6 +105,8 @@ func (r *seedReport) add(x seedReport) {
 	r.Texts += x.Texts
 	r.Shown += x.Shown
 	r.Restored += x.Restored
+	r.Opened += x.Opened
+	r.Guarded += x.Guarded
 }
 
 func init() {
@@ -141,6 +147,8 @@ func init() {
 				r.Errors[k] += v
 			}
 			r.Restored += c.restored
+			r.Opened += c.opened
+			r.Guarded += c.guarded
 			if len(fields) > 0 && len(edits) == 0 {
 				r.Texts++
 				r.Shown += c.shown
@@ -242,6 +250,10 @@ func TestSeeds(t *testing.T) {
 	}
 	t.Logf("%d mutations, seeds %d to %d; edited words %v; %d changed descriptions, of which %d could be opened; %d could be restored",
 		done, from, to-1, total.Areas, total.Texts, total.Shown, total.Restored)
+	t.Logf("%d of %d mappings lay between guard pages", total.Guarded, total.Opened)
+	if total.Guarded == 0 && total.Opened > 0 {
+		t.Error("no mapping lay between guard pages: nobody would see an access outside of it")
+	}
 	for _, k := range slices.Sorted(maps.Keys(total.Errors)) {
 		t.Logf("%7d x %s", total.Errors[k], k)
 	}
