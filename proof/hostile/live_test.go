@@ -100,13 +100,15 @@ func rounds(what, name string, f func(ctx context.Context, c *checker)) {
 	var c checker
 	n := 0
 	for ; told.Err() == nil && c.bad == nil; n++ {
+		c.hole = digHole(size)
 		world.Check(bounded(what, size, func() { f(told, &c) }))
+		c.hole.fill()
 	}
 	if c.bad != nil {
 		fmt.Println("bad", c.bad)
 	}
 	b, _ := json.Marshal(c.seen)
-	fmt.Printf("end %d %s\n", n, b)
+	fmt.Printf("end %d rounds, %d of %d mappings between guard pages %s\n", n, c.guarded, c.opened, b)
 }
 
 func init() {
@@ -132,6 +134,7 @@ func init() {
 			if !c.ok("attach", err) {
 				return
 			}
+			c.open(args[0])
 			for range 5 {
 				_, err = s.Sweep(told)
 				c.ok("sweep", err)
@@ -155,6 +158,7 @@ func init() {
 			if !c.ok("attach", err) {
 				return
 			}
+			c.open(args[0])
 			for range 20 {
 				c.useWorld(w)
 				for _, get := range []func(context.Context) (shm.Claim[world.Job], error){w.Todo.Get, w.Done.Get, w.Jobs.New, w.Queue.Get,
@@ -188,6 +192,7 @@ func init() {
 			if !c.ok("attach", err) {
 				return
 			}
+			c.open(args[0])
 			for range 10 {
 				c.useTree(m)
 			}
