@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/aotf/sharedmem/shm"
 )
@@ -15,8 +16,9 @@ func lsCommand() *command {
 		name: "ls", short: "list the segments there are",
 		help: `Lists all segments of the directory: name, size, processes attached now, state,
 hash of the layout, time of creation. A segment that cannot be opened is listed
-with the reason; so is the number of its side files (query images; reset and rm
-remove them). Two segments with the same layout hash are of the same program.
+as unreadable, with the reason below. At the end of a line, the number of side
+files (query images; reset and rm remove them). Two segments with the same layout
+hash are of the same program.
 
 States: open, stopped (its program was told to end), retired (it was reset or
 removed while processes were attached). Dead processes, if any, are those whose
@@ -88,7 +90,7 @@ func ls(t *tool) error {
 	rows := [][]string{{"NAME", "SIZE", "ATTACHED", "STATE", "LAYOUT", "CREATED"}}
 	for _, s := range list {
 		if s.Error != "" {
-			rows = append(rows, []string{s.Name, bytesText(s.Size), "-", "unreadable", "-", "-", escape(s.Error)})
+			rows = append(rows, []string{s.Name, bytesText(s.Size), "-", "unreadable", "-", "-"})
 			continue
 		}
 		n := strconv.Itoa(s.Attached)
@@ -102,6 +104,11 @@ func ls(t *tool) error {
 		rows = append(rows, row)
 	}
 	t.print(table(rows))
+	for _, s := range list {
+		if s.Error != "" { // below the table, which it would make too wide
+			t.printf("%s\n", strings.Join(wrapWords(escape(s.Name+": "+s.Error), wide), "\n  "))
+		}
+	}
 	return nil
 }
 
