@@ -31,7 +31,7 @@ func (c *client) drainRing() {
 		}) == no {
 			return
 		}
-		c.do(opFree, k.Record().Number, func() uint64 { world.Check(k.Free()); return yes })
+		c.do(opFree, k.Record().Number, func() uint64 { return mine(k.Free()) })
 	}
 }
 
@@ -65,7 +65,7 @@ func (c *client) drainSemaphore() {
 		all = append(all, p)
 	}
 	for _, p := range all {
-		c.do(opRelease, 0, func() uint64 { world.Check(p.Release()); return yes })
+		c.do(opRelease, 0, func() uint64 { return mine(p.Release()) })
 	}
 }
 

@@ -25,10 +25,9 @@ import (
 func TestMain(m *testing.M) { shmtest.Main(m) }
 
 const (
-	clients   = 4
-	windows   = 150 // of each object
-	killEvery = 4   // windows
-	leave     = 0xff
+	clients = 4
+	windows = 150 // of each object
+	leave   = 0xff
 )
 
 // A subject is one kind of object.
@@ -99,31 +98,42 @@ func init() {
 	})
 }
 
+// setting is a number from the environment, if it is there.
+func setting(t *testing.T, name string, otherwise uint64) uint64 {
+	t.Helper()
+	s := os.Getenv(name)
+	if s == "" {
+		return otherwise
+	}
+	n, err := strconv.ParseUint(s, 10, 31)
+	world.Must(t, err)
+	return n
+}
+
 type tally struct{ histories, operations, open, relaxed int }
 
 func TestLinearizable(t *testing.T) {
-	seed := uint64(os.Getpid())
-	if v := os.Getenv("PROOF_SEED"); v != "" {
-		var err error
-		seed, err = strconv.ParseUint(v, 10, 64)
-		world.Must(t, err)
-	}
+	seed := setting(t, "PROOF_SEED", uint64(os.Getpid()))
+	killEvery := int(setting(t, "PROOF_KILLEVERY", 4)) // windows; 0: nobody is killed
 	t.Logf("PROOF_SEED=%d repeats the choices, not the times", seed)
-	h := newHerd(t, seed)
 	for i, about := range subjects {
-		var sum tally
-		for w := range windows {
-			h.window(uint64(i), w%killEvery == killEvery-1, &sum)
-			if t.Failed() {
-				return
+		t.Run(about.name, func(t *testing.T) {
+			h := newHerd(t, seed)
+			var sum tally
+			for w := range windows {
+				h.window(uint64(i), killEvery > 0 && w%killEvery == killEvery-1, &sum)
+				if t.Failed() {
+					t.Logf("in window %d of %d", w+1, windows)
+					return
+				}
 			}
-		}
-		t.Logf("%-9s %d histories, %d operations, %d open; %d explained only by answers that are not of one instant", about.name, sum.histories, sum.operations, sum.open, sum.relaxed)
-		if stepping && sum.open < windows/killEvery/4 || sum.operations < 10*windows {
-			t.Errorf("%s: too little was recorded", about.name)
-		}
+			t.Logf("%d histories, %d operations, %d open; %d explained only by answers that are not of one instant", sum.histories, sum.operations, sum.open, sum.relaxed)
+			if stepping && killEvery > 0 && sum.open < windows/killEvery/4 || sum.operations < 10*windows {
+				t.Error("too little was recorded")
+			}
+			h.end()
+		})
 	}
-	h.end()
 }
 
 // A herd is the parent of the clients.

@@ -57,6 +57,8 @@ func TestModels(t *testing.T) {
 		{"ring", 0, false, true, "put 7 1, put 8 1, get 0 8, get 0 7"},          // order
 		{"ring", 0, false, true, "put 7 1, get 0 7, get 0 7"},                   // twice
 		{"ring", 0, false, true, "put 7 1, get 0 0"},                            // empty, and is not
+		{"ring", 0, false, true, "new 0 1, put 7 0"},                            // taken from who has it
+		{"ring", 0, false, true, "put 7 1, get 0 7, free 7 0"},                  // the same
 		{"ring", 0, false, true, "get 0 9"},                                     // from nowhere
 		{"ring", 0, false, false, "new 0 1, new 0 0"},                           // full, and is not
 		{"ring", 0, true, true, "new 0 1, new 0 0"},                             // which the relaxed model leaves open
@@ -77,6 +79,7 @@ func TestModels(t *testing.T) {
 		{"index", 0, false, false, "insert 0 11, lookup 0 6"},                         // another
 		{"index", 0, false, false, "insert 0 10"},                                     // existing, and is not
 		{"index", 0, false, false, "insert 0 11, retire 5 1, retire 5 1"},             // retired twice
+		{"index", 0, false, false, "insert 0 11, retire 5 1, end 5 0"},                // taken from who retires it
 		{"index", 0, true, false, "insert 0 11, retire 5 0"},                          // perhaps not settled yet
 		{"index", 0, false, false, "insert 0 11, retire 5 1, end 5 1, lookup 0 5"},    // found after its end
 		{"index", 0, true, false, "insert 0 11, retire 5 1, insert 0 13, lookup 0 6"}, // replaced while retiring
@@ -90,15 +93,17 @@ func TestModels(t *testing.T) {
 		{"semaphore", 0, false, true, "acquire 0 1, acquire 0 1, acquire 0 1"}, // one too many
 		{"semaphore", 0, false, false, "acquire 0 1, acquire 0 0"},             // none, and is
 		{"semaphore", 0, false, true, "release 0 1"},
+		{"semaphore", 0, false, true, "acquire 0 1, release 0 0"},
 		{"semaphore", 0, true, false, "acquire 0 1, recover 1 0, acquire 0 1, acquire 0 1, acquire 0 0"},
 		{"semaphore", 0, false, false, "acquire 0 1, recover 1 0, acquire 0 1, acquire 0 0"},             // kept by the dead
 		{"semaphore", 0, false, true, "acquire 0 ?, recover 0 0, acquire 0 1, acquire 0 1, acquire 0 1"}, // given back twice
 		{"users", 1, true, false, "find 1 0, launch 1 11, launch 1 10, find 1 5, status 1 1, claim 1 2, advance 1 1, claim 2 2, status 1 4, advance 1 1, claim 3 2, finish 1 1, status 1 7"},
 		{"users", 0, true, false, "launch 0 11, status 0 5, claim 3 1, finish 0 1, launch 0 10"},
-		{"users", 1, false, false, "launch 1 11, launch 1 13"},          // twice
-		{"users", 1, false, false, "launch 1 11, find 1 0"},             // not found
-		{"users", 1, false, false, "launch 1 11, claim 1 2, claim 1 2"}, // two workers
-		{"users", 1, false, false, "launch 1 11, claim 2 2"},            // a step left out
+		{"users", 1, false, false, "launch 1 11, launch 1 13"},            // twice
+		{"users", 1, false, false, "launch 1 11, find 1 0"},               // not found
+		{"users", 1, false, false, "launch 1 11, claim 1 2, claim 1 2"},   // two workers
+		{"users", 1, false, false, "launch 1 11, claim 1 2, advance 1 0"}, // taken from its worker
+		{"users", 1, false, false, "launch 1 11, claim 2 2"},              // a step left out
 		{"users", 1, false, false, "launch 1 11, claim 1 2, status 1 1"},
 		{"users", 0, false, false, "launch 0 11, claim 3 1, finish 0 1, claim 3 1"}, // after END
 		{"users", 1, true, false, "launch 1 11, claim 1 ?, recover 0 0, status 1 1"},

@@ -26,6 +26,16 @@ type input struct {
 	part    uint64
 }
 
+// refused tells whether a call that only who has something makes found that he
+// has not.
+func (in input) refused(out uint64) bool {
+	switch in.op {
+	case opPut, opFree, opEnd, opRelease, opAdvance, opFinish:
+		return out == no && !in.unknown
+	}
+	return false
+}
+
 func one[S any](ok bool, s S) []S {
 	if ok {
 		return []S{s}
@@ -62,7 +72,7 @@ var ringModel = model[ringState]{
 	init: func(uint64) ringState { return ringState{} },
 	step: func(s ringState, in input, out uint64, relaxed bool) []ringState {
 		item := string([]byte{byte(in.in)})
-		if in.unknown && s.dead {
+		if in.refused(out) || in.unknown && s.dead {
 			return nil
 		}
 		next := s
@@ -133,7 +143,7 @@ func (s indexState) is(r uint64) (indexState, bool) {
 var indexModel = model[indexState]{
 	init: func(uint64) indexState { return indexState{} },
 	step: func(s indexState, in input, out uint64, _ bool) []indexState {
-		if in.unknown && s.dead {
+		if in.refused(out) || in.unknown && s.dead {
 			return nil
 		}
 		room := s.record == 0 || s.retiring
@@ -200,7 +210,7 @@ type semaphoreState struct {
 var semaphoreModel = model[semaphoreState]{
 	init: func(uint64) semaphoreState { return semaphoreState{} },
 	step: func(s semaphoreState, in input, out uint64, relaxed bool) []semaphoreState {
-		if in.unknown && s.dead {
+		if in.refused(out) || in.unknown && s.dead {
 			return nil
 		}
 		next := s
@@ -250,7 +260,7 @@ var userModel = model[userState]{
 		return userState{first: 1}
 	},
 	step: func(s userState, in input, out uint64, _ bool) []userState {
-		if in.unknown && s.dead {
+		if in.refused(out) || in.unknown && s.dead {
 			return nil
 		}
 		is := func(id uint64) (userState, bool) {
