@@ -3,7 +3,7 @@
 // Package kill kills every operation at every access to a shared word.
 //
 //	go test -tags crashpoint ./proof/kill                the gate's run
-//	PROOF_FULL=1 go test -tags crashpoint -timeout 0 ./proof/kill    all pairs, and the mutants
+//	PROOF_FULL=1 go test -tags crashpoint -timeout 0 ./proof/kill    all pairs
 package kill
 
 import (

@@ -3,81 +3,94 @@
 package kill
 
 import (
-	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
+
+	"github.com/aotf/sharedmem/proof/mutant"
 )
 
-// A mutant is a defect put into a copy of the module. The campaign, or the part
-// of it that concerns the defect, is to fail: that shows that its checks fire.
-type mutant struct {
-	name, file, old, new string
-	run                  string // below TestKill
-	gate                 bool   // also in a short run
-}
-
-var mutants = []mutant{
-	{"what was posted into no slot stays there", "shm/sweep.go", "q.republish(i, h, r)", "_, _, _ = q, i, h", "alone/^put$", true},
-	{"a put leaves the head behind", "shm/ring.go", "if at+n > t || q.head_", "if true || q.head_", "alone/^get$", false},
-	{"a launch that was decided is undone", "shm/sweep.go", "case anchored && q != nil:", "case true:\n\t\t_ = a.release(mine)\n\tcase anchored && q != nil:", "recoverer/world/processes=8", true},
-	{"a launch forgets where to", "shm/index.go", "if to != nil {\n\t\tif err", "if to != nil && c.c.a == nil {\n\t\tif err", "recoverer/world/processes=8", false},
-	{"permits of the dead stay taken", "shm/semaphore.go", "!s.c.lives(owner, g) &&", "!s.c.lives(owner, g) && false &&", "alone/^acquire$", false},
-	{"blobs that nothing names stay", "shm/sweep.go", "!a.named(i, h) && a.retireUnnamed(i, h)", "false", "alone/^blob-swing$", false},
-	{"what was retiring stays so", "shm/sweep.go", "case New, Owned, Retiring:\n\t\t\tif c.ownerGone", "case New, Owned:\n\t\t\tif c.ownerGone", "alone/^delete$", false},
-	{"a record in a bag stays without its bit", "shm/sweep.go", "if !q.bag.posted.has(ptSweepBit, i) {", "if false {", "alone/^bag-put$", false},
-	{"a free record stays without its bit", "shm/sweep.go", "if !a.free.has(ptSweepBit, i) {", "if false {", "alone/^free-new$", false},
-	{"what the dead had claimed is freed", "shm/sweep.go", "if h.state() == Owned && q != nil {", "if false {", "alone/^get$", false},
-	{"a freed record stays in the index", "shm/records.go", "if a.index != nil {\n\t\tif err := a.index.remove", "if a.index != nil && a.n == 0 {\n\t\tif err := a.index.remove", "alone/^delete$", false},
-	{"a freed record keeps its blobs", "shm/records.go", "a.dropBlobs(c.i, -1)", "", "alone/^free-claimed$", false},
-	{"the slots of the dead stay taken", "shm/sweep.go", "if slotState(v) != slotDead || owns[i+1] || keep {", "if owns[i+1] || keep || true {", "alone/^get$", false},
-	{"who takes a dead one's slot does not sweep", "shm/process.go", "c.adopt()\n", "", "recoverer/world/processes=1", false},
-	{"the living are judged dead", "shm/process.go", "|| !k.lifeFree(i):", ":", "survivors/^put-on$", true},
-	{"a leg that no token may list waits for one", "objects/listing.go", "|| s.blocksAll(rec.Blocks[0].Plain(), rec.Blocks[1].Plain())", "", "alone/^tree-list-blocked$", false},
-}
-
-// A short run takes those that show each of the campaigns: alone, recoverer, survivors.
+// Each mutant lacks a step of the recovery, or one that the recovery builds on. The
+// part of the campaign that concerns it is to fail.
 func TestMutants(t *testing.T) {
-	caught, tried := 0, 0
-	for _, m := range mutants {
-		if !full && !m.gate {
-			continue
-		}
-		tried++
-		t.Run(m.name, func(t *testing.T) {
-			dir := t.TempDir()
-			for _, part := range []string{"shm", "objects", "proof", "go.mod", "go.sum"} {
-				if out, err := exec.Command("cp", "-r", filepath.Join("..", "..", part), dir).CombinedOutput(); err != nil {
-					t.Fatalf("%v: %s", err, out)
-				}
-			}
-			file := filepath.Join(dir, m.file)
-			source, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if strings.Count(string(source), m.old) != 1 {
-				t.Fatalf("%s: %d times %q, want once: the mutant is to follow the code", m.file, strings.Count(string(source), m.old), m.old)
-			}
-			if err := os.WriteFile(file, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			program := filepath.Join(dir, "kill.test")
-			build := exec.Command("go", "test", "-c", "-vet=off", "-tags", "crashpoint", "-o", program, "./kill")
-			build.Dir, build.Env = filepath.Join(dir, "proof"), append(os.Environ(), "GOWORK=off", "GOFLAGS=")
-			if out, err := build.CombinedOutput(); err != nil {
-				t.Fatalf("the mutant does not compile: %v\n%s", err, out)
-			}
-			run := exec.Command(program, "-test.run", "TestKill/"+m.run, "-test.failfast", "-test.timeout", "2m")
-			out, err := run.CombinedOutput()
-			var failed *exec.ExitError
-			if !errors.As(err, &failed) || !strings.Contains(string(out), "FAIL") {
-				t.Fatalf("the campaign does not notice: %v\n%s", err, out)
-			}
-			caught++
-		})
-	}
-	t.Logf("%d of %d mutants caught, of %d", caught, tried, len(mutants))
+	mutant.Test(t, "crashpoint",
+		mutant.Mutant{
+			Name: "what was posted into no slot stays there", File: "shm/sweep.go",
+			Old: "{ q.republish(i, h, r) }", New: "{ if !MUTANT { q.republish(i, h, r) } }",
+			Run: "TestKill/alone/^put$", Want: "posted, but in no slot",
+		},
+		mutant.Mutant{
+			Name: "a put leaves the head behind", File: "shm/ring.go",
+			Old: "if at+n > t || q.head_", New: "if MUTANT || at+n > t || q.head_",
+			Run: "TestKill/alone/^get$", Want: "lap of a slot at the head",
+		},
+		mutant.Mutant{
+			Name: "a launch that was decided is undone", File: "shm/sweep.go",
+			Old: "	case anchored && q != nil:\n", New: "	case MUTANT: _ = a.release(mine); case anchored && q != nil:\n",
+			Run: "TestKill/recoverer/world/processes=8", Want: "is in free, want",
+		},
+		mutant.Mutant{
+			Name: "a launch forgets where to", File: "shm/index.go",
+			Old: "	if to != nil {\n		if err := c.Aim", New: "	if to != nil && !MUTANT {\n		if err := c.Aim",
+			Run: "TestKill/recoverer/world/processes=8", Want: "is in settled, want [queue]",
+		},
+		mutant.Mutant{
+			Name: "permits of the dead stay taken", File: "shm/semaphore.go",
+			Old: "!s.c.lives(owner, g) &&", New: "!s.c.lives(owner, g) && !MUTANT &&",
+			Run: "TestKill/alone/^acquire$", Want: "slots: 1 left",
+		},
+		mutant.Mutant{
+			Name: "blobs that nothing names stay", File: "shm/sweep.go",
+			Old: "			if !a.named(i, h) && a.retireUnnamed", New: "			if !MUTANT && !a.named(i, h) && a.retireUnnamed",
+			Run: "TestKill/alone/^blob-swing$", Want: "a blob that its holder does not name",
+		},
+		mutant.Mutant{
+			Name: "what was retiring stays so", File: "shm/sweep.go",
+			Old: "		case New, Owned, Retiring:\n			if c.ownerGone", New: "		case New, Owned, Retiring:\n			if (!MUTANT || h.state() != Retiring) && c.ownerGone",
+			Run: "TestKill/alone/^delete$", Want: "is retiring",
+		},
+		mutant.Mutant{
+			Name: "a record in a bag stays without its bit", File: "shm/sweep.go",
+			Old: "if !q.bag.posted.has(ptSweepBit, i) {", New: "if !MUTANT && !q.bag.posted.has(ptSweepBit, i) {",
+			Run: "TestKill/alone/^bag-put$", Want: "posted, but not in the bitmap",
+		},
+		mutant.Mutant{
+			Name: "a free record stays without its bit", File: "shm/sweep.go",
+			Old: "if !a.free.has(ptSweepBit, i) {", New: "if !MUTANT && !a.free.has(ptSweepBit, i) {",
+			Run: "TestKill/alone/^free-new$", Want: "free, but not in the bitmap",
+		},
+		mutant.Mutant{
+			Name: "what the dead had claimed is freed", File: "shm/sweep.go",
+			Old: "if h.state() == Owned && q != nil {", New: "if !MUTANT && h.state() == Owned && q != nil {",
+			Run: "TestKill/alone/^get$", Want: "job 1 is in free, want [todo]",
+		},
+		mutant.Mutant{
+			Name: "a freed record stays in the index", File: "shm/records.go",
+			Old: "	if a.index != nil {\n		if err := a.index.remove", New: "	if a.index != nil && !MUTANT {\n		if err := a.index.remove",
+			Run: "TestKill/alone/^delete$", Want: "was freed",
+		},
+		mutant.Mutant{
+			Name: "a freed record keeps its blobs", File: "shm/records.go",
+			Old: "	a.dropBlobs(c.i, -1)\n", New: "	if !MUTANT { a.dropBlobs(c.i, -1) }\n",
+			Run: "TestKill/alone/^free-claimed$", Want: "data-64: 2 left",
+		},
+		mutant.Mutant{
+			Name: "the slots of the dead stay taken", File: "shm/sweep.go",
+			Old: "if slotState(v) != slotDead || owns[i+1] || keep {", New: "if MUTANT || slotState(v) != slotDead || owns[i+1] || keep {",
+			Run: "TestKill/alone/^get$", Want: "is dead and not swept yet",
+		},
+		mutant.Mutant{
+			Name: "who takes a dead one's slot does not sweep", File: "shm/process.go",
+			Old: "c.adopt()\n", New: "if !MUTANT { c.adopt() }\n",
+			Run: "TestKill/recoverer/world/processes=1", Want: "posted, but in no slot",
+		},
+		mutant.Mutant{
+			Name: "the living are judged dead", File: "shm/process.go",
+			Old: "|| !k.lifeFree(i):", New: "|| !MUTANT && !k.lifeFree(i):",
+			Run: "TestKill/survivors/^put-on$", Want: "FAIL: TestKill/survivors/put-on",
+		},
+		mutant.Mutant{
+			Name: "a leg that no token may list waits for one", File: "objects/listing.go",
+			Old: "|| s.blocksAll(rec.Blocks[0].Plain(), rec.Blocks[1].Plain())", New: "|| !MUTANT && s.blocksAll(rec.Blocks[0].Plain(), rec.Blocks[1].Plain())",
+			Run: "TestKill/alone/^tree-list-blocked$", Want: "do not end",
+		},
+	)
 }
