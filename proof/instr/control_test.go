@@ -3,11 +3,7 @@
 package instr
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/aotf/sharedmem/proof/world"
@@ -111,44 +107,4 @@ func TestInstructions_Control(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A launch that does not say where its record is to go before it is decided is
-// lost when the process dies between decision and post. The campaign, run on a
-// copy of the module with that defect, says so.
-func TestInstructions_Mutant(t *testing.T) {
-	mayTrace(t)
-	const aim = "if to != nil {\n\t\tif err := c.Aim(to); err != nil {"
-	dir := copyModule(t, "../..")
-	file := filepath.Join(dir, "shm", "index.go")
-	b, err := os.ReadFile(file)
-	world.Must(t, err)
-	if strings.Count(string(b), aim) != 1 {
-		t.Fatal("the mutant does not fit the source any more")
-	}
-	b = []byte(strings.Replace(string(b), aim, strings.Replace(aim, "to != nil", "false", 1), 1))
-	world.Must(t, os.WriteFile(file, b, 0o600))
-	cmd := exec.Command("go", "test", "-count=1", "-run", "^TestInstructions$/^op=insert$", "./instr")
-	cmd.Dir = filepath.Join(dir, "proof")
-	cmd.Env = append(os.Environ(), "GOWORK=off", "PROOF_FULL=")
-	out, err := cmd.CombinedOutput()
-	if err == nil || !strings.Contains(string(out), "killed after instruction") || !strings.Contains(string(out), "job 10 is in settled") {
-		t.Errorf("the mutant was not found: %v\n%s", err, out)
-	}
-}
-
-// copyModule copies the module without what git keeps.
-func copyModule(t *testing.T, from string) (to string) {
-	t.Helper()
-	to = t.TempDir()
-	for _, part := range []string{"go.mod", "go.sum", "shm", "objects", "proof"} {
-		if info, err := os.Stat(filepath.Join(from, part)); err == nil && info.IsDir() {
-			world.Must(t, os.CopyFS(filepath.Join(to, part), os.DirFS(filepath.Join(from, part))))
-			continue
-		}
-		b, err := os.ReadFile(filepath.Join(from, part))
-		world.Must(t, err)
-		world.Must(t, os.WriteFile(filepath.Join(to, part), b, 0o600))
-	}
-	return to
 }

@@ -4,8 +4,9 @@
 // instructions, kills it with SIGKILL, attaches to its segment, sweeps and audits,
 // for k = 1 to the last. The child is the normal build: no tag, no hook.
 //
-// go test runs a sample: PROOF_SEED=N repeats one. PROOF_FULL=1 with -timeout 0
-// kills at every instruction of every operation.
+// go test runs a sample: PROOF_SEED=N repeats one, PROOF_SAMPLE=N takes N instructions
+// of each operation. PROOF_FULL=1 with -timeout 0 kills at every instruction of every
+// operation.
 //
 // What is done for the instructions to be the same each time, and what is not:
 //

@@ -19,7 +19,6 @@ import (
 
 const (
 	workers = 2  // children that are stepped at the same time
-	sample  = 12 // kills of each operation, unless all are asked for
 	again   = 20 // children tried for one instruction until one meets it
 	told    = 5  // violations of an operation that are printed in full
 )
@@ -129,24 +128,26 @@ func spread(r *rand.Rand, all []int, parts int) (some []int) {
 	return some
 }
 
-func seed(t *testing.T) uint64 {
+// setting is a number from the environment, if it is there.
+func setting(t *testing.T, name string, otherwise uint64) uint64 {
 	t.Helper()
-	n := rand.Uint64N(1e9)
-	if s := os.Getenv("PROOF_SEED"); s != "" {
-		var err error
-		n, err = strconv.ParseUint(s, 10, 64)
-		world.Must(t, err)
+	s := os.Getenv(name)
+	if s == "" {
+		return otherwise
 	}
+	n, err := strconv.ParseUint(s, 10, 31)
+	world.Must(t, err)
 	return n
 }
 
 func TestInstructions(t *testing.T) {
 	children(t)
-	seed := seed(t)
+	seed := setting(t, "PROOF_SEED", rand.Uint64N(1e9))
+	sample := int(setting(t, "PROOF_SAMPLE", 12)) // kills of each operation, unless all are asked for
 	if full {
 		t.Log("every instruction of every operation")
 	} else {
-		t.Logf("a sample: PROOF_SEED=%d repeats it, PROOF_FULL=1 with -timeout 0 takes every instruction", seed)
+		t.Logf("a sample: PROOF_SEED=%d repeats it, PROOF_SAMPLE=n takes n instructions of each operation, PROOF_FULL=1 with -timeout 0 takes every instruction", seed)
 	}
 	var table strings.Builder
 	var sum tally
