@@ -3,59 +3,47 @@
 package hostile
 
 import (
-	"encoding/json"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
 
-	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/proof/mutant"
 )
 
-// A mutant is the library with one check missing. The suite must notice.
-var mutants = []struct {
-	name, file, old, new string
-	why                  string // what the failing test says, so that a mutant that does not compile is no success
-	gate                 bool   // also in a short run
-}{
-	{"ring: record in a slot", "ring.go", "if i >= q.arena.n {", "if false {", "index out of range", true},
-	{"index: place of an open step", "buckets.go", "if e == nil || i >= x.arena.n {", "if false {", "index out of range|nil pointer", false},
-	{"blob: length", "blob.go", "if n > a.obj.Record.Size-blobHead {", "if false {", "out of range", false},
-	{"blob: memory before the check", "blob.go", "n := int(rec[1].load(ptBlobHolder) >> 32)\n",
-		"n := int(rec[1].load(ptBlobHolder) >> 32)\n\tdst = append(dst, make([]byte, n&(1<<28-1))...)[:len(dst)]\n", "bytes allocated", true},
-	{"insert: retries without end", "lookup.go", "for range retryBudget {\n\t\tc := x.control(b).load(ptIndexControl)", "for {\n\t\tc := x.control(b).load(ptIndexControl)",
-		"hangs", false},
-}
-
+// Each mutant lacks one check of what it reads. Some damaged image is to show it.
 func TestMutants(t *testing.T) {
-	tried := 0
-	for _, m := range mutants {
-		if !full && !m.gate {
-			continue
-		}
-		tried++
-		t.Run(strings.ReplaceAll(m.name, " ", "-"), func(t *testing.T) {
-			source, err := filepath.Abs("../../shm/" + m.file)
-			world.Must(t, err)
-			b, err := os.ReadFile(source)
-			world.Must(t, err)
-			if strings.Count(string(b), m.old) == 0 {
-				t.Fatalf("%s has no %q", m.file, m.old)
-			}
-			folder := t.TempDir()
-			world.Must(t, os.WriteFile(folder+"/mutant.go", []byte(strings.ReplaceAll(string(b), m.old, m.new)), 0o600))
-			overlay, err := json.Marshal(map[string]map[string]string{"Replace": {source: folder + "/mutant.go"}})
-			world.Must(t, err)
-			world.Must(t, os.WriteFile(folder+"/overlay.json", overlay, 0o600))
-			c := exec.Command("go", "test", "-vet=off", "-overlay", folder+"/overlay.json", "-run", "TestSeeds", ".")
-			c.Env = append(os.Environ(), "PROOF_FULL=", "PROOF_SEED=", "PROOF_SEEDS=600")
-			out, err := c.CombinedOutput()
-			if err == nil || !regexp.MustCompile(m.why).Match(out) {
-				t.Errorf("not noticed: %v\n%.3000s", err, out)
-			}
-		})
+	seeds := []string{"PROOF_SEED=", "PROOF_SEEDS=600"}
+	mutants := []mutant.Mutant{
+		{
+			Name: "ring: record in a slot", File: "shm/ring.go",
+			Old: "			if i >= q.arena.n {\n				return claim{}", New: "			if !MUTANT && i >= q.arena.n {\n				return claim{}",
+			Run: "TestSeeds", Env: seeds, Want: "index out of range",
+		},
+		{
+			Name: "index: place of an open step", File: "shm/buckets.go",
+			Old: "	if e == nil || i >= x.arena.n {", New: "	if !MUTANT && (e == nil || i >= x.arena.n) {",
+			Run: "TestSeeds", Env: seeds, Want: "runtime error",
+		},
+		{
+			Name: "blob: memory before the check", File: "shm/blob.go",
+			Old: "	n := int(rec[1].load(ptBlobHolder) >> 32)\n",
+			New: "	n := int(rec[1].load(ptBlobHolder) >> 32)\n	if MUTANT {\n		dst = append(dst, make([]byte, n&(1<<28-1))...)[:len(dst)]\n	}\n",
+			Run: "TestSeeds", Env: seeds, Want: "bytes allocated",
+		},
 	}
-	t.Logf("%d of %d mutants", tried, len(mutants))
+	slow := []mutant.Mutant{ // one is in few images, one is waited for
+		{
+			Name: "blob: length", File: "shm/blob.go",
+			Old: "	if n > a.obj.Record.Size-blobHead {", New: "	if !MUTANT && n > a.obj.Record.Size-blobHead {",
+			Run: "TestSeeds", Env: seeds, Want: "out of range",
+		},
+		{
+			Name: "insert: retries without end", File: "shm/lookup.go",
+			Old: "	b, frag := x.hash(key)\n	for range retryBudget {\n		c := x.control(b).load(ptIndexControl)\n		if ctlOpOf(c) != opIdle {\n			if err := x.help(b, c); err != nil {\n				return 0, err\n			}\n			continue\n		}\n		e, place, empty",
+			New: "	b, frag := x.hash(key)\n	for n := 0; MUTANT || n < retryBudget; n++ {\n		c := x.control(b).load(ptIndexControl)\n		if ctlOpOf(c) != opIdle {\n			if err := x.help(b, c); err != nil {\n				return 0, err\n			}\n			continue\n		}\n		e, place, empty",
+			Run: "TestSeeds", Env: seeds, Want: "hangs",
+		},
+	}
+	if full {
+		mutants = append(mutants, slow...)
+	}
+	mutant.Test(t, "", mutants...)
 }

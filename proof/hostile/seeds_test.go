@@ -219,7 +219,7 @@ func inject(fault string) error {
 
 var sink []byte
 
-// Each of the four wrongs is noticed; PROOF_FULL=1 runs TestMutants besides.
+// Each of the four wrongs is noticed. TestMutants shows it of the library's own.
 func TestOracles(t *testing.T) {
 	for fault, want := range map[string]string{"panic": "exit status 2", "hang": "exit status 3",
 		"memory": "bytes allocated", "untyped error": "injected"} {
