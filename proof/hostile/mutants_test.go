@@ -28,6 +28,11 @@ func TestMutants(t *testing.T) {
 			New: "	n := int(rec[1].load(ptBlobHolder) >> 32)\n	if MUTANT {\n		dst = append(dst, make([]byte, n&(1<<28-1))...)[:len(dst)]\n	}\n",
 			Run: "TestSeeds", Env: seeds, Want: "bytes allocated",
 		},
+		{
+			Name: "memory: a look behind it", File: "shm/memory_unsafe.go",
+			Old: "	b := m.b[off : off+n*8]\n", New: "	b := m.b[off : off+n*8]\n	if MUTANT && *(*byte)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(m.b)), len(m.b))) == 99 {\n		return nil\n	}\n",
+			Run: "TestSeeds", Env: seeds, Want: "SIGSEGV",
+		},
 	}
 	slow := []mutant.Mutant{ // one is in few images, one is waited for
 		{
