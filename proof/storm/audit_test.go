@@ -5,6 +5,8 @@ package storm
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -101,6 +103,9 @@ func (r *remains) takeFarm(t *testing.T, f *farm, s *shm.Segment) {
 
 func (r *remains) takeTree(t *testing.T, l *ledger, m *objects.SharedMemory) {
 	ctx := context.Background()
+	letGo(t, m)
+	_, err := m.Users.Shed(ctx) // and with it images that a dead process has left
+	world.Must(t, err)
 	for id := range l.items["user"] {
 		user, ok, err := m.Users.Lookup(ctx, query(id))
 		world.Must(t, err)
@@ -119,7 +124,7 @@ func (r *remains) takeTree(t *testing.T, l *ledger, m *objects.SharedMemory) {
 		world.Must(t, err)
 		r.queued += n
 	}
-	for a := range uint64(4) {
+	for a := range uint64(charges) {
 		r.charged[a], err = m.HTTP.Unfinished(ctx, address(a))
 		world.Must(t, err)
 	}
@@ -138,7 +143,58 @@ func (r *remains) takeTree(t *testing.T, l *ledger, m *objects.SharedMemory) {
 	r.leaked["legs"] = world.Used(s, "legs") - r.legs
 	r.leaked["tweets"] = world.Used(s, "tweets") - tweets
 	r.held["process records of the tree"] = world.Used(s, "process-records") - 1
+	r.held["threads"] = world.Used(s, "threads")
+	r.takeValues(t, m)
 	shmtest.Verify(t, s)
+}
+
+// letGo claims and releases what waits: a request that was expired while a process
+// had it that then died leaves its queue when it is claimed.
+func letGo(t *testing.T, m *objects.SharedMemory) {
+	ctx := context.Background()
+	var claims []objects.UserClaim
+	for s := objects.Step1; s <= objects.Step3; s++ {
+		for {
+			wait, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+			c, err := m.Users.Claim(wait, nil, s)
+			cancel()
+			if errors.Is(err, context.DeadlineExceeded) {
+				break
+			}
+			world.Must(t, err)
+			claims = append(claims, c)
+		}
+	}
+	for _, c := range claims {
+		world.Must(t, c.Release(ctx))
+	}
+}
+
+// takeValues reads what is added to and replaced, and counts the images.
+func (r *remains) takeValues(t *testing.T, m *objects.SharedMemory) {
+	ctx := context.Background()
+	var err error
+	r.metrics, err = m.Metrics.All(ctx)
+	world.Must(t, err)
+	n, err := m.Counts(ctx)
+	world.Must(t, err)
+	if !n.ReadAt.IsZero() {
+		r.read = uint64(n.ReadAt.UnixNano())
+		r.leaked["counts"] = world.Used(m.Segment(), "counts") - 1
+	}
+	prefix, err := m.Segment().SideFile("image.")
+	world.Must(t, err)
+	images, err := filepath.Glob(prefix + "*")
+	world.Must(t, err)
+	r.images = len(images)
+	list, err := m.Threads.List(ctx)
+	if err != nil || len(list) > 0 {
+		t.Errorf("threads of the dead are listed: %+v, %v", list, err)
+	}
+	processes, err := m.Processes.List(ctx)
+	if err != nil || len(processes) != 1 || processes[0].Process != os.Getpid() {
+		t.Errorf("want this process alone: %+v, %v", processes, err)
+	}
 }
 
 func (r *remains) takeScans(t *testing.T, l *ledger, m *objects.SharedMemory) {

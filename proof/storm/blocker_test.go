@@ -3,6 +3,7 @@
 package storm
 
 import (
+	"context"
 	"errors"
 
 	"github.com/aotf/sharedmem/proof/world"
@@ -13,59 +14,60 @@ import (
 type blocker struct{ farmer }
 
 func (w *blocker) run() {
-	ops := []func(){w.get, w.getBag, w.newAndPut, w.receiveNext, w.acquire, w.lockWaiting}
-	for !w.stopped() {
-		ops[w.rng.IntN(len(ops))]()
-		w.rest()
-	}
+	w.loop([]func(){w.get, w.getBag, w.newAndPut, w.receiveNext, w.acquire, w.lockWaiting})
 }
 
 // ended tells whether a blocking call returned without what it waited for.
 func (w *blocker) ended(err error) bool { return w.none(err, errTime...) }
 
+// claim waits for a record.
+func (w *blocker) claim(op string, get func(ctx context.Context) (shm.Claim[world.Job], error)) (c shm.Claim[world.Job], ok bool) {
+	err := w.waited(op, func(ctx context.Context) (err error) { c, err = get(ctx); return err })
+	return c, !w.ended(err)
+}
+
+// permit waits for a permit.
+func (w *blocker) permit(op string, get func(ctx context.Context) (shm.Permit, error)) (p shm.Permit, ok bool) {
+	err := w.waited(op, func(ctx context.Context) (err error) { p, err = get(ctx); return err })
+	return p, !w.ended(err)
+}
+
 func (w *blocker) get() {
-	ctx, cancel := w.moment()
-	defer cancel()
-	if c, err := w.f.Todo.Get(ctx); !w.ended(err) {
+	if c, ok := w.claim("get", w.f.Todo.Get); ok {
 		w.process(c)
 	}
 }
 
 func (w *blocker) getBag() {
-	ctx, cancel := w.moment()
-	defer cancel()
-	if c, err := w.f.Urgent.Get(ctx, nil); !w.ended(err) {
+	any := func(ctx context.Context) (shm.Claim[world.Job], error) { return w.f.Urgent.Get(ctx, nil) }
+	if c, ok := w.claim("get-bag", any); ok {
 		w.process(c)
 	}
 }
 
 func (w *blocker) newAndPut() {
-	ctx, cancel := w.moment()
-	defer cancel()
-	if c, err := w.f.Parcels.New(ctx); !w.ended(err) {
-		w.deliver(c, func(c shm.Claim[world.Job]) error {
-			err := w.f.Line.Put(ctx, c)
-			if errors.Is(err, ctx.Err()) && err != nil {
-				return shm.ErrFull // no slot came free in time: the claim stands
-			}
-			return err
-		})
+	c, ok := w.claim("new", w.f.Parcels.New)
+	if !ok {
+		return
 	}
+	w.deliver(c, func(c shm.Claim[world.Job]) error {
+		err := w.waited("put", func(ctx context.Context) error { return w.f.Line.Put(ctx, c) })
+		if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+			return shm.ErrFull // no slot came free in time: the claim stands
+		}
+		return err
+	})
 }
 
 func (w *blocker) receiveNext() {
-	ctx, cancel := w.moment()
-	defer cancel()
-	if c, err := w.f.Line.Get(ctx); !w.ended(err) {
+	if c, ok := w.claim("get", w.f.Line.Get); ok {
 		w.receive(c)
 	}
 }
 
 func (w *blocker) acquire() {
-	ctx, cancel := w.moment()
-	defer cancel()
-	p, err := w.f.Slots.Acquire(ctx)
-	if w.ended(err) {
+	p, ok := w.permit("acquire", w.f.Slots.Acquire)
+	if !ok {
 		return
 	}
 	w.say("have", "permit", 0, 0)
@@ -75,9 +77,7 @@ func (w *blocker) acquire() {
 }
 
 func (w *blocker) lockWaiting() {
-	ctx, cancel := w.moment()
-	defer cancel()
-	if m, err := w.f.Lock.Lock(ctx); !w.ended(err) {
+	if m, ok := w.permit("lock", w.f.Lock.Lock); ok {
 		w.inside(m)
 	}
 }

@@ -3,6 +3,7 @@
 package storm
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -42,14 +43,12 @@ func (f *farm) Define(l *shm.Layout) {
 type farmer struct {
 	worker
 	f *farm
+	s *shm.Segment
 }
 
 func (w *farmer) run() {
-	ops := []func(){w.put, w.put, w.work, w.work, w.finish, w.promote, w.launch, w.settle, w.retire, w.lock, w.hold, w.send, w.take}
-	for !w.stopped() {
-		ops[w.rng.IntN(len(ops))]()
-		w.rest()
-	}
+	w.loop([]func(){w.put, w.put, w.work, w.work, w.finish, w.promote, w.launch, w.settle, w.retire, w.lock, w.hold,
+		w.send, w.take, w.sendSome, w.takeSome, w.pick, w.pickParcel, w.sweep})
 }
 
 func blobOf(id uint64) []byte { return []byte(strings.Repeat(fmt.Sprint(id, ";"), 1+int(id%11))) }
@@ -170,147 +169,39 @@ func (w *farmer) promote() {
 	}
 }
 
-func (w *farmer) launch() {
-	c, err := w.f.Named.TryNew()
-	if w.none(err) {
-		return
+// pick takes a job out of the middle of a ring or a bag.
+func (w *farmer) pick() {
+	from, take := "todo", w.f.Todo.Take
+	if w.rng.IntN(2) == 0 {
+		from, take = "picky", w.f.Picky.Take
 	}
-	id := w.item()
-	c.Record().Key, c.Record().Number = world.KeyOf(fmt.Sprint("name ", w.rng.IntN(40))), id
-	w.dawdle()
-	if w.none(c.SetBlob(&w.f.Data, &c.Record().Data, blobOf(id))) {
-		w.fine(c.Free())
-		return
-	}
-	w.say("try+", "name", id, 0)
-	inserted := false
-	err = w.timed("insert", func() (err error) { _, inserted, err = w.f.ByName.Insert(c, &w.f.Queue); return err })
-	if w.none(err) || !inserted {
-		w.say("no+", "name", id, 0)
-		return
-	}
-	w.say("ok+", "name", id, 0)
-}
-
-func (w *farmer) settle() {
-	c, err := w.f.Queue.TryGet()
-	if w.none(err) {
-		return
-	}
-	w.fine(w.f.check(c, false))
-	if r, ok, err := w.f.ByName.Lookup(c.Record().Key); err != nil || !ok || r != c.Ref() {
-		w.bad("job %#x is claimed, and its key leads to %v, %v", c.Record().Number, r, err)
-	}
-	w.fine(c.Settle())
-}
-
-func (w *farmer) retire() {
-	for r, st := range w.f.Named.All() {
-		var j world.Job
-		if st.State() != shm.Settled || w.rng.IntN(3) == 0 {
+	for r, st := range w.f.Jobs.All() {
+		if st.State() != shm.Posted || st.Queue() != from || w.rng.IntN(3) != 0 {
 			continue
 		}
-		if _, err := w.f.Named.Load(r, &j); err != nil {
-			continue
-		}
-		// Tried from the retirement on: who dies behind it leaves the rest to the sweep.
-		w.say("try-", "name", j.Number, 0)
-		c, err := w.f.Named.Retire(r)
-		if w.none(err, shm.ErrStale, shm.ErrGone) {
-			w.say("no-", "name", j.Number, 0)
+		var c shm.Claim[world.Job]
+		if w.none(w.timed("take", func() (err error) { c, err = take(r); return err }), shm.ErrStale, shm.ErrGone) {
 			return
 		}
-		w.fine(c.Free())
-		w.say("ok-", "name", j.Number, 0)
-		return
-	}
-}
-
-// lock takes a permit and the mutex. The cell is ours while we have the mutex.
-func (w *farmer) lock() {
-	var p, m shm.Permit
-	if !w.none(w.timed("acquire", func() (err error) { p, err = w.f.Slots.TryAcquire(); return err })) {
-		w.say("have", "permit", 0, 0)
-		defer func() {
-			w.say("give", "permit", 0, 0)
-			w.fine(p.Release())
-		}()
-	}
-	if !w.none(w.timed("lock", func() (err error) { m, err = w.f.Lock.TryLock(); return err })) {
-		w.inside(m)
-	}
-}
-
-func (w *farmer) inside(m shm.Permit) {
-	w.say("have", "mutex", 0, 0)
-	me := w.item()
-	if !w.f.Root.CompareAndSwap(0, me) {
-		v := w.f.Root.Load()
-		if !m.Recovered() || !w.f.Root.CompareAndSwap(v, me) {
-			w.bad("two have the mutex: %#x and %#x, recovered %v", v, me, m.Recovered())
+		if c.Ref() != r {
+			w.bad("%v was taken, and it is %v", r, c.Ref())
 		}
-	}
-	w.dawdle()
-	if !w.f.Root.CompareAndSwap(me, 0) {
-		w.bad("another has changed what the mutex guards: %#x", w.f.Root.Load())
-	}
-	w.say("give", "mutex", 0, 0)
-	w.fine(m.Release())
-}
-
-// hold owns a name for a moment: it belongs to a living process or to nobody.
-func (w *farmer) hold() {
-	c, err := w.f.Holders.TryNew()
-	if w.none(err) {
+		w.did("take-"+from, 1)
+		w.process(c)
 		return
 	}
-	n := uint64(w.rng.IntN(names))
-	c.Record().Key = world.KeyOf(fmt.Sprint("held ", n))
-	var held shm.Claim[world.Job]
-	inserted := false
-	err = w.timed("insert-held", func() (err error) { held, _, inserted, err = w.f.ByName2.InsertHeld(c); return err })
-	if w.none(err) || !inserted {
-		return
-	}
-	w.say("have", "name", n, 0)
-	if r, ok, err := w.f.ByName2.Lookup(held.Record().Key); err != nil || !ok || r != held.Ref() {
-		w.bad("a held name leads to %v, %v", r, err)
-	}
-	w.dawdle()
-	w.say("give", "name", n, 0)
-	w.fine(held.Free())
 }
 
-func (w *farmer) send() {
-	c, err := w.f.Parcels.TryNew()
-	if w.none(err) {
+// sweep recovers what the dead left, beside those who do so of themselves. Seldom:
+// a storm of sweeps would hide what the watches miss.
+func (w *farmer) sweep() {
+	if w.rng.IntN(16) != 0 {
 		return
 	}
-	w.deliver(c, w.f.Line.TryPut)
-}
-
-func (w *farmer) deliver(c shm.Claim[world.Job], put func(shm.Claim[world.Job]) error) {
-	id := w.item()
-	c.Record().Number = id
-	w.say("try+", "parcel", id, 0)
-	if w.none(w.timed("put", func() error { return put(c) })) {
-		w.fine(c.Free())
-		w.say("no+", "parcel", id, 0)
-		return
+	var r shm.Report
+	w.fine(w.timed("sweep", func() (err error) { r, err = w.s.Sweep(context.Background()); return err }))
+	w.did("sweep", 1)
+	if r != (shm.Report{}) {
+		w.did("sweep-with-work", 1)
 	}
-	w.say("ok+", "parcel", id, 0)
-}
-
-func (w *farmer) take() {
-	var c shm.Claim[world.Job]
-	if w.none(w.timed("get", func() (err error) { c, err = w.f.Line.TryGet(); return err })) {
-		return
-	}
-	w.receive(c)
-}
-
-func (w *farmer) receive(c shm.Claim[world.Job]) {
-	w.say("order", "parcel", c.Record().Number, uint64(c.Attempt()))
-	w.dawdle()
-	w.free("parcel", c.Record().Number, c.Free)
 }

@@ -3,9 +3,7 @@
 package storm
 
 import (
-	"bufio"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,17 +33,45 @@ type ledger struct {
 	saved       map[uint64]int64 // by leg: when its cursor was first saved
 	failed      map[uint64]bool  // accounts whose scan a lister failed
 	again       map[uint64]bool  // requests launched a second time after their end
+	stale       map[uint64]bool  // requests whose worker was told that they had ended
+	expired     sum              // requests that were ended by force; unknown are calls
+	blocked     map[use]int64    // by leg and token: when the leg was first back after it had blocked the token
+	listed      map[use]int64    // by leg and token: when the leg was last claimed
+	metrics     map[uint64]*[2]sum
+	finished    sum // requests with results, as the metrics count them
+	allowed     map[uint64][]span
+	counts      []reading // that were set
+	maybeCounts map[uint64]bool
+	saw         []reading
+	did         map[string]int
 	bad         []string
 	calls       uint64 // that do not block
+	waits       uint64 // and that do
 	redelivered int    // parcels
+	inside      int    // goroutines that were killed in a call that changes something
+	holding     int    // and with a right
+}
+
+// A sum is of what was acknowledged, and of what was tried by somebody who did not
+// live to say what came of it.
+type sum struct{ sure, unknown uint64 }
+
+// A use is that of a leg by a token.
+type use struct{ leg, token uint64 }
+
+// A reading is a value of the counts, and the time before or after which it was so.
+type reading struct {
+	value uint64
+	at    int64
 }
 
 // A passage is the way of a user request through its steps.
 type passage struct {
 	at, past  uint8 // bits of the steps at which it was claimed, and that were tried to end
 	launched  int64
-	ending    int64 // first try
-	ended     int64 // first success
+	problems  uint16 // bits of the problems with which an end was tried; bit 0: none
+	ending    int64  // first try
+	ended     int64  // first success
 	lastClaim int64
 }
 
@@ -55,10 +81,14 @@ type tweet struct {
 	stored int64 // last time; 0 never
 }
 
+var itemKinds = []string{"job", "name", "parcel", "user", "scan", "tweet"}
+
 func newLedger() *ledger {
 	l := &ledger{items: map[string]map[uint64]*fate{}, rights: map[right][]span{}, users: map[uint64]*passage{},
-		tweets: map[uint64]*tweet{}, saved: map[uint64]int64{}, failed: map[uint64]bool{}, again: map[uint64]bool{}}
-	for _, kind := range []string{"job", "name", "parcel", "user", "scan", "tweet"} {
+		tweets: map[uint64]*tweet{}, saved: map[uint64]int64{}, failed: map[uint64]bool{}, again: map[uint64]bool{},
+		stale: map[uint64]bool{}, blocked: map[use]int64{}, listed: map[use]int64{}, metrics: map[uint64]*[2]sum{},
+		allowed: map[uint64][]span{}, maybeCounts: map[uint64]bool{}, did: map[string]int{}}
+	for _, kind := range itemKinds {
 		l.items[kind] = map[uint64]*fate{}
 	}
 	return l
@@ -101,170 +131,4 @@ func parse(text string) (ln line, ok bool) {
 		*v = n
 	}
 	return ln, text == ""
-}
-
-// A listener takes in the lines of one incarnation.
-type listener struct {
-	l     *ledger
-	open  map[string]line    // by goroutine: tried, and not said what came of it
-	held  map[string][]line  // by goroutine: rights
-	order map[string]*uint64 // by goroutine and producer: the last parcel
-	bye   bool
-	// for the campaign: where the child is registered, and its slow calls
-	hello func(segment string, slot, gen uint64)
-	slow  func(op string, ended, took uint64)
-}
-
-func (l *ledger) listener() *listener {
-	return &listener{l: l, open: map[string]line{}, held: map[string][]line{}, order: map[string]*uint64{}}
-}
-
-// read takes in the lines to the end of the pipe.
-func (in *listener) read(out io.Reader) {
-	for s := bufio.NewScanner(out); s.Scan(); {
-		in.line(s.Text())
-	}
-}
-
-func (in *listener) line(text string) {
-	ln, ok := parse(text)
-	in.l.mu.Lock()
-	defer in.l.mu.Unlock()
-	if !ok {
-		in.l.complain("a child said %q", text)
-		return
-	}
-	l := in.l
-	switch ln.word {
-	case "hello":
-		if in.hello != nil {
-			in.hello(ln.kind, ln.id, ln.extra)
-		}
-	case "slow":
-		if in.slow != nil {
-			in.slow(ln.kind, ln.time, ln.id)
-		}
-	case "calls":
-		l.calls += ln.id
-	case "bye":
-		in.bye = true
-	case "have":
-		in.held[ln.g] = append(in.held[ln.g], ln)
-	case "give":
-		in.give(ln)
-	case "order":
-		in.delivered(ln)
-	case "at":
-		p := at(l.users, ln.id)
-		p.at |= 1 << ln.extra
-		p.lastClaim = max(p.lastClaim, int64(ln.time))
-	case "past":
-		at(l.users, ln.id).past |= 1 << ln.extra
-	case "stored":
-		t := at(l.tweets, ln.id)
-		t.stored = max(t.stored, int64(ln.time))
-	case "saved":
-		if first := l.saved[ln.id]; first == 0 || int64(ln.time) < first {
-			l.saved[ln.id] = int64(ln.time)
-		}
-	case "failed":
-		l.failed[ln.id] = true
-	case "again":
-		l.again[ln.id] = true
-	default:
-		in.crossing(ln)
-	}
-}
-
-// crossing is an item on its way in or out.
-func (in *listener) crossing(ln line) {
-	l := in.l
-	items := l.items[ln.kind]
-	if items == nil {
-		l.complain("a child said %q of a %q", ln.word, ln.kind)
-		return
-	}
-	f := at(items, ln.id)
-	switch ln.word {
-	case "try+", "try-":
-		in.open[ln.g] = ln
-	case "no+", "no-":
-		delete(in.open, ln.g)
-	case "ok+":
-		f.came++
-		delete(in.open, ln.g)
-	case "ok-":
-		f.went++
-		delete(in.open, ln.g)
-	}
-	switch {
-	case ln.kind == "tweet" && ln.word == "try+":
-		at(l.tweets, ln.id).leg = ln.extra
-	case ln.kind == "tweet" && ln.word == "ok+":
-		at(l.tweets, ln.id).put = true
-	case ln.kind == "user":
-		p := at(l.users, ln.id)
-		switch {
-		case ln.word == "ok+":
-			p.launched = int64(ln.time)
-		case ln.word == "try-" && p.ending == 0:
-			p.ending = int64(ln.time)
-		case ln.word == "ok-" && p.ended == 0:
-			p.ended = int64(ln.time)
-		}
-	}
-}
-
-func (in *listener) give(ln line) {
-	held := in.held[ln.g]
-	for i, h := range held {
-		if h.kind == ln.kind && h.id == ln.id {
-			r := right{ln.kind, ln.id}
-			in.l.rights[r] = append(in.l.rights[r], span{int64(h.time), int64(ln.time)})
-			in.held[ln.g] = append(held[:i], held[i+1:]...)
-			return
-		}
-	}
-	in.l.complain("a child gave up a %s %#x that it did not have", ln.kind, ln.id)
-}
-
-// delivered holds the order of each producer's parcels: one taker sees those that
-// were delivered for the first time in the order in which they were sent. What a
-// dead taker had goes to the tail, and has been delivered before.
-func (in *listener) delivered(ln line) {
-	if ln.extra != 1 {
-		in.l.redelivered++
-		return
-	}
-	last := at(in.order, fmt.Sprint(ln.g, producer(ln.id)))
-	if ln.id <= *last {
-		in.l.complain("order: parcel %#x was delivered after %#x", ln.id, *last)
-	}
-	*last = ln.id
-}
-
-// end is called when the child has ended; killed is the time just before it was
-// killed, 0 if it was not.
-func (in *listener) end(killed int64) {
-	in.l.mu.Lock()
-	defer in.l.mu.Unlock()
-	for _, ln := range in.open {
-		f := at(in.l.items[ln.kind], ln.id)
-		if ln.word == "try+" {
-			f.maybeCame++
-		} else {
-			f.maybeWent++
-		}
-	}
-	for _, held := range in.held {
-		for _, ln := range held {
-			r := right{ln.kind, ln.id}
-			switch {
-			case killed == 0:
-				in.l.complain("a child that was not killed ended with a %s", ln.kind)
-			case int64(ln.time) < killed:
-				in.l.rights[r] = append(in.l.rights[r], span{int64(ln.time), killed})
-			}
-		}
-	}
 }

@@ -22,8 +22,11 @@ type remains struct {
 	queued   int                       // requests waiting at some step
 	failures uint64                    // requests, legs and tweets that were delivered too often
 	scans    map[uint64]bool           // by account: has it failed
-	open     int                       // legs of scans that are not closed
-	legs     int                       // legs that wait, to be listed or to be saved
+	metrics  []objects.Mean
+	read     uint64 // the counts that are in force
+	images   int    // files of query images
+	open     int    // legs of scans that are not closed
+	legs     int    // legs that wait, to be listed or to be saved
 }
 
 type ending struct {
@@ -32,7 +35,7 @@ type ending struct {
 }
 
 // capacity is how many may have a right at one time.
-var capacity = map[string]int{"permit": permits, "mutex": 1, "name": 1, "user": 1, "leg": 1, "quota": perAddress}
+var capacity = map[string]int{"permit": permits, "mutex": 1, "name": 1, "user": 1, "leg": 1, "quota": perAddress, "thread": 1}
 
 // judge compares what the children said with what is left.
 func judge(l *ledger, r *remains) (found []string) {
@@ -74,6 +77,9 @@ func judge(l *ledger, r *remains) (found []string) {
 	}
 	l.judgeUsers(r, fail)
 	l.judgeScans(r, fail)
+	l.judgeMetrics(r, fail)
+	l.judgeCounts(r, fail)
+	l.judgeAllowed(fail)
 	return found
 }
 
@@ -116,95 +122,4 @@ func most(spans []span) (when int64, n int) {
 		}
 	}
 	return when, n
-}
-
-func (l *ledger) judgeUsers(r *remains, fail func(string, ...any)) {
-	unexplained := 0 // ended without a word: those that were delivered too often
-	unfinished, charged := 0, map[uint64]int{}
-	quota := map[uint64][]span{}
-	for id, f := range l.items["user"] {
-		p := at(l.users, id)
-		if l.again[id] {
-			continue
-		}
-		e, there := r.users[id]
-		ended := !there || e.ended
-		switch {
-		case there && f.came+f.maybeCame == 0:
-			fail("request %#x was refused, and is there", id)
-		case f.went > 0 && !ended:
-			fail("request %#x has ended, and is queued again", id)
-		case f.came > 0 && ended && f.went+f.maybeWent == 0:
-			unexplained++
-			if there && e.problem != objects.ProcessingError {
-				fail("request %#x ended without a worker, with %v", id, e.problem)
-			}
-		}
-		if f.went > 1 {
-			fail("request %#x ended %d times", id, f.went)
-		}
-		if p.ended != 0 && p.lastClaim > p.ended {
-			fail("request %#x was delivered after its end", id)
-		}
-		for step := uint8(2); step <= 3; step++ {
-			if p.at&(1<<step) != 0 && p.past&(1<<(step-1)) == 0 {
-				fail("request %#x came to step %d without step %d", id, step, step-1)
-			}
-		}
-		if p.launched != 0 && p.ending > p.launched {
-			quota[id%4] = append(quota[id%4], span{p.launched, p.ending})
-		}
-		if there && !e.ended {
-			unfinished++
-			charged[id%4]++
-		}
-	}
-	for a, spans := range quota {
-		if at, n := most(spans); n > capacity["quota"] {
-			fail("address %d had %d unfinished requests at %d", a, n, at)
-		}
-	}
-	if unexplained > int(r.failures) {
-		fail("%d requests have gone without a word, %d deliveries too many were counted", unexplained, r.failures)
-	}
-	if unfinished != r.queued {
-		fail("%d requests are not at their end, %d are queued", unfinished, r.queued)
-	}
-	for a := range uint64(4) {
-		if charged[a] != r.charged[a] || charged[a] > perAddress {
-			fail("address %d is charged %d, and has %d unfinished requests", a, r.charged[a], charged[a])
-		}
-	}
-	for id := range r.users {
-		if l.items["user"][id] == nil {
-			fail("request %#x was never launched", id)
-		}
-	}
-}
-
-func (l *ledger) judgeScans(r *remains, fail func(string, ...any)) {
-	for account, f := range l.items["scan"] {
-		_, there := r.scans[account]
-		if there && f.came+f.maybeCame == 0 || !there && f.came > 0 {
-			fail("scan %#x: launched %d times (%d unknown), and there: %v", account, f.came, f.maybeCame, there)
-		}
-	}
-	for account := range r.scans {
-		if l.items["scan"][account] == nil {
-			fail("scan %#x was never launched", account)
-		}
-	}
-	for id, t := range l.tweets {
-		saved := l.saved[t.leg]
-		if saved == 0 {
-			continue
-		}
-		if t.put && t.stored == 0 || t.stored > saved {
-			fail("the cursor of leg %#x was saved at %d, its tweet %#x stored at %d", t.leg, saved, id, t.stored)
-		}
-	}
-	// A leg that is closed and whose record has not ended yet waits once more.
-	if r.legs < r.open {
-		fail("%d legs are open, %d wait", r.open, r.legs)
-	}
 }

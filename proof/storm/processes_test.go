@@ -10,13 +10,15 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/aotf/sharedmem/proof/world"
 )
+
+// One process in hastyOneIn has a goroutine that never rests: whoever kills it
+// kills it in a call. It is the farmer's or the forester's in turn.
+const hastyOneIn = 6
 
 type child struct {
 	cmd     *exec.Cmd
@@ -27,12 +29,8 @@ type child struct {
 	hellos  []hello
 	stops   []span
 	slow    []pause
-}
-
-// A pause is a call that does not block and took long all the same.
-type pause struct {
-	op string
-	span
+	late    []pause
+	there   atomic.Int32 // segments that it is attached to
 }
 
 type hello struct {
@@ -48,14 +46,25 @@ func command(name, procs string, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// listen takes in the slow calls of a child.
+func (p *child) listen(in *listener) {
+	into := func(list *[]pause) func(op string, ended, took uint64) {
+		return func(op string, ended, took uint64) {
+			*list = append(*list, pause{op, span{int64(ended - took), int64(ended)}})
+		}
+	}
+	in.slow, in.late = into(&p.slow), into(&p.late)
+}
+
 // keep starts a child in the i-th place, again and again, and listens to it.
 func (c *campaign) keep(i int) {
 	for {
 		p, in, n := &child{}, c.l.listener(), uint64(0)
-		in.hello = func(segment string, slot, gen uint64) { p.hellos = append(p.hellos, hello{segment, slot, gen}) }
-		in.slow = func(op string, ended, took uint64) {
-			p.slow = append(p.slow, pause{op, span{int64(ended - took), int64(ended)}})
+		in.hello = func(segment string, slot, gen uint64) {
+			p.hellos = append(p.hellos, hello{segment, slot, gen})
+			p.there.Add(1)
 		}
+		p.listen(in)
 		c.mu.Lock()
 		if c.over {
 			c.mu.Unlock()
@@ -63,9 +72,13 @@ func (c *campaign) keep(i int) {
 		}
 		c.incarnation++
 		n = c.incarnation
-		foreign := n%4 == 0 && c.noForeign == nil
+		foreign := n%4 == 0 && i >= witnesses && c.f.noForeign == nil
 		c.mu.Unlock()
-		p.cmd = command("storm", fmt.Sprint(1+n%8), c.farm, c.tree, fmt.Sprint(n))
+		hasty := ""
+		if n%hastyOneIn == 0 && i >= witnesses {
+			hasty = []string{"farmer", "forester"}[n/hastyOneIn%2]
+		}
+		p.cmd = command("storm", fmt.Sprint(1+n%8), c.farm, c.tree, fmt.Sprint(c.seed), fmt.Sprint(n), hasty)
 		if p.foreign = foreign; foreign {
 			p.cmd.SysProcAttr = otherNamespace()
 		}
@@ -80,7 +93,7 @@ func (c *campaign) keep(i int) {
 				return
 			}
 			c.mu.Lock()
-			c.noForeign = err
+			c.f.noForeign = err
 			c.mu.Unlock()
 			c.t.Log("no processes in other PID namespaces: ", err)
 			continue
@@ -156,13 +169,35 @@ func (c *campaign) at(i int) *child {
 	return c.children[i]
 }
 
-// kill kills the first child from the i-th place on that was not killed yet.
-func (c *campaign) kill(i int) {
-	for k := range processes {
-		if p := c.at((i + k) % processes); p != nil && p.kill() {
+// kill kills one child: the first from a random place on that was not killed yet.
+// It waits while there are too few.
+func (c *campaign) kill(rng *rand.Rand) {
+	n := c.attached()
+	if n < alive {
+		return
+	}
+	for k, from := 0, rng.IntN(processes-witnesses); k < processes-witnesses; k++ {
+		if p := c.at(witnesses + (from+k)%(processes-witnesses)); p != nil && p.kill() {
+			c.f.attached += n
 			return
 		}
 	}
+}
+
+// attached counts the processes that are attached to both segments and live.
+func (c *campaign) attached() (n int) {
+	for i := range processes {
+		if p := c.at(i); p != nil && p.there.Load() == 2 && p.lives() {
+			n++
+		}
+	}
+	return n
+}
+
+func (p *child) lives() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.killed == 0
 }
 
 func (p *child) kill() bool {
@@ -177,54 +212,4 @@ func (p *child) kill() bool {
 	}
 	p.killed = now
 	return true
-}
-
-// stopSome stops a child for a while, now and then. Nobody may take anything
-// from it, and nobody may wait for it who does not want what it has.
-func (c *campaign) stopSome(rng *rand.Rand, end time.Time) {
-	for time.Now().Before(end) {
-		time.Sleep(time.Duration(rng.Int64N(int64(2 * stopEvery))))
-		p := c.at(rng.IntN(processes))
-		if p == nil {
-			continue
-		}
-		p.mu.Lock()
-		from := clock()
-		err := p.cmd.Process.Signal(syscall.SIGSTOP)
-		p.stops = append(p.stops, span{from, 1<<63 - 1})
-		n := len(p.stops) - 1
-		p.mu.Unlock()
-		if err != nil {
-			continue
-		}
-		time.Sleep(time.Duration(rng.Int64N(int64(stopFor))))
-		_ = p.cmd.Process.Signal(syscall.SIGCONT) // it may have been killed meanwhile
-		p.mu.Lock()
-		p.stops[n].to = clock()
-		p.mu.Unlock()
-	}
-}
-
-// startControl starts a process that does the same work in memory of its own: its
-// slow calls are the machine's pauses. It is neither killed nor stopped.
-func (c *campaign) startControl() func() {
-	cmd := command("control", "4")
-	out, err := cmd.StdoutPipe()
-	world.Must(c.t, err)
-	world.Must(c.t, cmd.Start())
-	p, own := &child{}, newLedger()
-	in := own.listener()
-	in.slow = func(op string, ended, took uint64) {
-		p.slow = append(p.slow, pause{op, span{int64(ended - took), int64(ended)}})
-	}
-	done := make(chan struct{})
-	go func() { in.read(out); close(done) }()
-	return func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-done
-		if err := cmd.Wait(); err != nil || !in.bye || len(own.bad) > 0 {
-			c.t.Errorf("the control: %v %v", err, own.bad)
-		}
-		c.f.control(p, own.calls)
-	}
 }
