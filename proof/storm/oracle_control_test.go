@@ -3,9 +3,11 @@
 package storm
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aotf/sharedmem/objects"
 )
@@ -60,16 +62,52 @@ func faultless() (children []string, r *remains) {
 3 have user 8 0 73
 3 at user 8 3 74
 3 give user 8 0 75
+3 try= finish 8 0 76
 3 try- user 8 0 76
 3 ok- user 8 0 77
+3 ok= finish 8 0 77
+3 try+ user 21 0 78
+3 ok+ user 21 0 79
+3 expiring user 0 0 80
+3 expired user 1 0 81
+3 stale user 21 0 82
+3 try= metric 2 12884901898 83
+3 ok= metric 2 12884901898 84
+3 try= counts 85 0 85
+3 ok= counts 85 0 86
+3 saw counts 85 87 88
+3 allowed address 5 1000000000 1000000010
+3 allowed address 5 2000000005 2000000020
+3 have leg 36 0 90
+3 listed leg 36 0 90
+3 give leg 36 0 90
+3 blocked leg 36 0 91
+3 have leg 36 0 92
+3 listed leg 36 1 92
+3 give leg 36 0 92
+3 try+ scan 18 0 93
+3 ok+ scan 18 0 94
+3 failed scan 18 0 95
+3 have thread 1 0 96
+3 give thread 1 0 97
 0 bye all 0 0 99
+`,
+		// killed at 70 with a batch on its way, and a metric
+		`1 try+ parcel 805306369 0 60
+1 try+ parcel 805306370 0 61
+2 try= metric 2 4294967297 62
+3 try= counts 63 0 63
 `}
 	r = &remains{
 		items: map[string]map[uint64]int{"job": {102: 1}, "name": {}, "parcel": {}, "tweet": {}},
 		held:  map[string]int{"lock": 0}, leaked: map[string]int{"jobs": 0}, counted: 2,
 		users: map[uint64]ending{8: {ended: true}}, charged: map[uint64]int{},
-		scans: map[uint64]bool{17: false},
+		scans: map[uint64]bool{17: false, 18: true}, metrics: make([]objects.Mean, objects.ScanFullTime+1), read: 85,
 	}
+	r.users[21] = ending{ended: true, problem: objects.ProcessingError}
+	r.items["parcel"][805306370] = 1 // the other one was not put, or was freed by the sweep
+	r.metrics[2] = objects.Mean{Count: 3, Sum: 10}
+	r.metrics[objects.UserFullTime] = objects.Mean{Count: 1}
 	return children, r
 }
 
@@ -79,7 +117,7 @@ func verdict(children []string, r *remains) []string {
 		in := l.listener()
 		in.read(strings.NewReader(text))
 		killed := int64(0)
-		if i == 1 {
+		if i == 1 || i == 3 {
 			killed = 70
 		}
 		in.end(killed)
@@ -135,7 +173,32 @@ func TestOracle(t *testing.T) {
 		"cursor without a tweet": {line(1, "3 stored tweet 900 0 66\n", ""), "the cursor of leg 0x22"},
 		"leg lost":               {left(func(r *remains) { r.open = 1 }), "1 legs are open"},
 		"something impossible":   {line(0, "0 bye", "1 bad two have the mutex\n0 bye"), "two have the mutex"},
-		"kept at the end":        {line(2, "1 give mutex 0 0 72\n", ""), "not killed ended with a mutex"},
+		"ended by nobody's word": {left(func(r *remains) { r.users[8] = ending{true, objects.NoTwitterAccountFound} }), "which nobody has said"},
+		"refused and queued": {left(func(r *remains) { r.users[21] = ending{}; r.queued, r.images, r.charged[1] = 1, 1, 1 }),
+			"refused to its worker as ended"},
+		"refused and ended":     {line(2, "3 stale user 21", "3 stale user 8"), "refused to its worker as ended, and has ended 1 times"},
+		"expired too few":       {line(2, "3 expired user 1", "3 expired user 2"), "2 requests have expired, 1 ended"},
+		"refused for nothing":   {line(2, "3 expiring user 0 0 80\n3 expired user 1 0 81\n", ""), "1 requests were refused to their workers as ended, at most 0"},
+		"image left":            {left(func(r *remains) { r.images = 1 }), "1 query images"},
+		"image lost":            {left(func(r *remains) { r.users[21] = ending{}; r.queued, r.charged[1] = 1, 1 }), "0 query images, want those of 1"},
+		"metric lost":           {left(func(r *remains) { r.metrics[2].Count = 2 }), "metric step-c has a count of 2"},
+		"metric sum lost":       {left(func(r *remains) { r.metrics[2].Sum = 9 }), "metric step-c has a sum of 9"},
+		"metric added twice":    {left(func(r *remains) { r.metrics[2].Count = 7 }), "metric step-c has a count of 7"},
+		"metric of nobody":      {left(func(r *remains) { r.metrics[3].Sum = 1 }), "metric step-c-download has a sum of 1"},
+		"finish not counted":    {left(func(r *remains) { r.metrics[objects.UserFullTime].Count = 0 }), "metric user-full-time has a count of 0"},
+		"old counts read":       {line(2, "3 saw counts 85 87", "3 saw counts 63 87"), "counts of 63 were read from 87 on"},
+		"counts lost":           {left(func(r *remains) { r.read = 0 }), "counts of 0 were read"},
+		"counts of nobody":      {left(func(r *remains) { r.read = 86 }), "counts of 86 were read, and nobody"},
+		"allowed twice":         {line(2, "2000000005 2000000020", "1900000005 1900000020"), "address 5 was allowed two requests"},
+		"blocked token":         {line(2, "3 listed leg 36 1 92", "3 listed leg 36 0 92"), "leg 0x24 blocks token 0"},
+		"failed scan forgotten": {left(func(r *remains) { r.scans[18] = false }), "scan 0x12 has failed"},
+		"two of a thread's name": {func(c []string, r *remains) {
+			line(1, "3 stored tweet", "3 have thread 1 0 50\n3 stored tweet")(c, r) // to its death at 70
+			line(2, "3 have thread 1 0 96", "3 have thread 1 0 69")(c, r)
+		}, "2 had the thread"},
+		"batch delivered twice": {left(func(r *remains) { r.items["parcel"][805306369] = 2 }), "parcel 0x30000001: 0 times delivered to its end, and 2"},
+		"thread of the dead":    {left(func(r *remains) { r.held["threads"] = 1 }), "1 of threads belong to the dead"},
+		"kept at the end":       {line(2, "1 give mutex 0 0 72\n", ""), "not killed ended with a mutex"},
 	} {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) {
 			children, r := faultless()
@@ -148,7 +211,10 @@ func TestOracle(t *testing.T) {
 			t.Errorf("want %q, got %q", fault.want, verdict(children, r))
 		})
 	}
-	// More unfinished requests of one address than it may have.
+}
+
+// More unfinished requests of one address than it may have.
+func TestOracle_Quota(t *testing.T) {
 	children, r := faultless()
 	for i := range perAddress { // and request 8
 		id := 1000 + 4*i
@@ -157,5 +223,40 @@ func TestOracle(t *testing.T) {
 	}
 	if found := verdict(children, r); len(found) != 1 || !strings.Contains(found[0], "had 11 unfinished") {
 		t.Errorf("one too many: %q", found)
+	}
+}
+
+// A storm in which something did not happen, or somebody was blocked, fails.
+func TestOracle_Figures(t *testing.T) {
+	f := &figures{}
+	found := strings.Join(f.judge(), "\n")
+	for _, want := range append([]string{"nobody was killed:", "another PID namespace", "tweet:", "thread:"}, promised...) {
+		if !strings.Contains(found, want) {
+			t.Errorf("nothing has happened, and %q is not missed in\n%s", want, found)
+		}
+	}
+	f.noForeign = errors.New("not permitted")
+	if found := strings.Join(f.judge(), "\n"); strings.Contains(found, "another PID namespace") {
+		t.Errorf("what the machine does not permit is missed in\n%s", found)
+	}
+	long := func(d time.Duration) []pause { return []pause{{"put", span{0, int64(d)}}} }
+	child := &child{slow: long(3 * time.Second)}
+	f.child(child)
+	if found := blocked(f); len(found) != 1 || !strings.Contains(found[0], "put was blocked for 3s") {
+		t.Errorf("a call of 3 s: %q", found)
+	}
+	f.waits.add(long(3*time.Second), func(pause) bool { return true })
+	if found := blocked(f); len(found) != 2 {
+		t.Errorf("and a wait of 3 s past its time: %q", found)
+	}
+	f.workAlone.add(long(time.Second), func(pause) bool { return true })
+	if found := blocked(f); len(found) != 0 {
+		t.Errorf("on a machine that makes pauses of a second: %q", found)
+	}
+	stopped := &figures{}
+	child.stops = []span{{int64(time.Second), int64(2 * time.Second)}}
+	stopped.child(child)
+	if found := blocked(stopped); len(found) != 0 {
+		t.Errorf("a call of a process that was stopped: %q", found)
 	}
 }

@@ -6,11 +6,13 @@ import "github.com/aotf/sharedmem/objects"
 
 func (l *ledger) judgeUsers(r *remains, fail func(string, ...any)) {
 	unexplained := 0 // ended without a word: those that were delivered too often, or expired
+	unended := 0     // and those of which no worker said that it has ended them
 	unfinished, images, charged := 0, 0, map[uint64]int{}
 	quota := map[uint64][]span{}
 	for id, f := range l.items["user"] {
 		p := at(l.users, id)
 		if l.again[id] {
+			unended++
 			continue
 		}
 		e, there := r.users[id]
@@ -25,6 +27,9 @@ func (l *ledger) judgeUsers(r *remains, fail func(string, ...any)) {
 			if there && e.problem != objects.ProcessingError {
 				fail("request %#x ended without a worker, with %v", id, e.problem)
 			}
+		}
+		if ended && f.went == 0 {
+			unended++
 		}
 		if f.went > 1 {
 			fail("request %#x ended %d times", id, f.went)
@@ -64,6 +69,9 @@ func (l *ledger) judgeUsers(r *remains, fail func(string, ...any)) {
 	byForce := int(l.expired.sure) + int(l.expired.unknown)*charges*perAddress
 	if unexplained > int(r.failures)+byForce {
 		fail("%d requests have gone without a word, %d deliveries too many were counted, at most %d expired", unexplained, r.failures, byForce)
+	}
+	if int(l.expired.sure) > unended {
+		fail("%d requests have expired, %d ended without a worker", l.expired.sure, unended)
 	}
 	if len(l.stale) > byForce {
 		fail("%d requests were refused to their workers as ended, at most %d expired", len(l.stale), byForce)

@@ -195,13 +195,10 @@ func (w *forester) step3() {
 }
 
 // expired is the age from which requests are ended by force. Most end before it.
-const expired = 400 * time.Millisecond
+const expired = 250 * time.Millisecond
 
-// expire ends what has waited too long, now and then.
+// expire ends what has waited too long.
 func (w *forester) expire() {
-	if w.rng.IntN(4) != 0 {
-		return
-	}
 	w.say("expiring", "user", 0, 0)
 	n := 0
 	w.fine(w.timed("expire", func() (err error) { n, err = w.m.Users.Expire(context.Background(), expired); return err }))

@@ -167,9 +167,15 @@ func (w *worker) rest() {
 	}
 }
 
-// dawdle keeps what the worker has for a while, so that deaths meet it.
+// dawdle keeps what the worker has for a while, so that deaths meet it. Once in a
+// while it is slow, so that others lose their patience.
 func (w *worker) dawdle() {
-	if !w.hasty && w.rng.IntN(4) == 0 {
-		time.Sleep(time.Duration(w.rng.IntN(3000)) * time.Microsecond)
+	if w.hasty || w.rng.IntN(4) != 0 {
+		return
 	}
+	most := 3 * time.Millisecond
+	if w.rng.IntN(16) == 0 {
+		most = 60 * time.Millisecond
+	}
+	time.Sleep(time.Duration(w.rng.Int64N(int64(most))))
 }
