@@ -129,7 +129,7 @@ func (f *figures) judge() (found []string) {
 	if f.foreign == 0 && f.noForeign == nil {
 		found = append(found, "nobody was killed in another PID namespace: the storm tests nothing there")
 	}
-	for _, what := range f.totals.missing() {
+	for _, what := range f.totals.missing(f.killing) {
 		found = append(found, fmt.Sprintf("%s: it never happened, the storm tests nothing of it", what))
 	}
 	return append(found, blocked(f)...)

@@ -4,54 +4,37 @@ package storm
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/aotf/sharedmem/proof/world"
+	"github.com/aotf/sharedmem/proof/mutant"
 )
 
-// A library with one fault in it does not pass the storm.
-func TestMutant(t *testing.T) {
+// A library with one fault in it does not pass the storm. Each fault breaks what
+// one of the oracles is about: conservation, rights of the dead, rights of the
+// living, order, limits.
+func TestMutants(t *testing.T) {
 	if os.Getenv("PROOF_MUTANT") != "" {
-		t.Skip("this is the mutant")
+		t.Skip("this is a mutant")
 	}
-	if testing.Short() {
-		t.Skip("builds the module once more")
+	run := func(name, file, old, new, want string) mutant.Mutant {
+		return mutant.Mutant{Name: name, File: file, Old: old, New: new, Run: "TestStorm$", Env: []string{"PROOF_STORM=5s"}, Want: want}
 	}
-	for name, m := range map[string]struct{ file, old, new, want string }{
-		"sweep-frees-claims": {"sweep.go", "if h.state() == Owned && q != nil {", "if false && h.state() == Owned && q != nil {", "lost"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			for _, part := range []string{"go.mod", "go.sum", "shm", "objects", "proof/go.mod", "proof/go.sum", "proof/world", "proof/storm"} {
-				world.Must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, part)), 0o700))
-				src := filepath.Join("..", "..", part)
-				if st, err := os.Stat(src); err != nil {
-					t.Fatal(err)
-				} else if st.IsDir() {
-					world.Must(t, os.CopyFS(filepath.Join(dir, part), os.DirFS(src)))
-				} else {
-					b, err := os.ReadFile(src)
-					world.Must(t, err)
-					world.Must(t, os.WriteFile(filepath.Join(dir, part), b, 0o600))
-				}
-			}
-			path := filepath.Join(dir, "shm", m.file)
-			b, err := os.ReadFile(path)
-			world.Must(t, err)
-			if strings.Count(string(b), m.old) != 1 {
-				t.Fatalf("%s: the line to change is not there: %q", m.file, m.old)
-			}
-			world.Must(t, os.WriteFile(path, []byte(strings.Replace(string(b), m.old, m.new, 1)), 0o600))
-			cmd := exec.Command("go", "test", "-run", "TestStorm", "-v", "./storm")
-			cmd.Dir = filepath.Join(dir, "proof")
-			cmd.Env = append(os.Environ(), "GOWORK=off", "PROOF_MUTANT="+name, "PROOF_STORM=3s")
-			out, err := cmd.CombinedOutput()
-			if err == nil || !strings.Contains(string(out), m.want) {
-				t.Errorf("the mutant: %v, want %q in\n%s", err, m.want, out)
-			}
-		})
-	}
+	mutant.Test(t, "",
+		run("a sweep frees what a dead process had claimed", "shm/sweep.go",
+			"	if h.state() == Owned && q != nil {", "	if !MUTANT && h.state() == Owned && q != nil {", ": lost"),
+		run("a sweep leaves the permits of the dead", "shm/sweep.go",
+			"		r.Permits += s.sweep()\n", "		if !MUTANT {\n			r.Permits += s.sweep()\n		}\n", "belong to the dead"),
+		run("a sweep takes the permits of the living", "shm/semaphore.go",
+			"owner != 0 && !s.c.lives(owner, g) &&", "owner != 0 && (MUTANT || !s.c.lives(owner, g)) &&", "had the permit"),
+		run("a name is held that another holds", "shm/index.go",
+			"	if err = c.c.hold(); err != nil {\n", "	if err = c.c.hold(); MUTANT {\n		return c, c.Ref(), true, err\n	}\n	if err != nil {\n", "2 had the "),
+		run("a batch is put in no order", "shm/ring.go",
+			"	for _, c := range cs {\n", "	for i, c := range cs {\n		if MUTANT {\n			c = cs[len(cs)-1-i]\n		}\n", "order: parcel"),
+		run("an address is allowed a request at any time", "objects/address.go",
+			"now-time.Duration(old) <= httpInterval {\n			return false, nil", "now-time.Duration(old) <= httpInterval && !MUTANT {\n			return false, nil", "was allowed two requests"),
+		run("a request is counted as expired and goes on", "objects/outcome.go",
+			"			if u.endQueued(r) == nil {", "			if MUTANT || u.endQueued(r) == nil {", "requests have expired"),
+		run("counts are set without a look at those that are there", "objects/counts.go",
+			"err == nil && rec.ReadAt >= n.ReadAt.UnixNano() {", "err == nil && !MUTANT && rec.ReadAt >= n.ReadAt.UnixNano() {", "were read from"),
+	)
 }

@@ -5,6 +5,7 @@ package storm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -228,9 +229,9 @@ func TestOracle_Quota(t *testing.T) {
 
 // A storm in which something did not happen, or somebody was blocked, fails.
 func TestOracle_Figures(t *testing.T) {
-	f := &figures{}
+	f := &figures{killing: longStorm}
 	found := strings.Join(f.judge(), "\n")
-	for _, want := range append([]string{"nobody was killed:", "another PID namespace", "tweet:", "thread:"}, promised...) {
+	for _, want := range slices.Concat([]string{"nobody was killed:", "another PID namespace", "tweet:", "thread:"}, promised, rare) {
 		if !strings.Contains(found, want) {
 			t.Errorf("nothing has happened, and %q is not missed in\n%s", want, found)
 		}

@@ -115,6 +115,7 @@ func countsAt(at time.Time) objects.Counts {
 
 func (w *forester) setCounts() {
 	at := uint64(clock())
+	w.dawdle() // as who counts a database does: another may have counted since
 	w.say("try=", "counts", at, 0)
 	if w.none(w.timed("set-counts", func() error { return w.m.SetCounts(context.Background(), countsAt(time.Unix(0, int64(at)))) })) {
 		w.say("no=", "counts", at, 0)
