@@ -26,6 +26,7 @@ type figures struct {
 	workAlone  pauses // the same of the control
 	waitsAlone pauses
 	stops      int
+	longStops  int
 	pending    []death
 	ended      []time.Duration // from the kill to the end of the process
 	noticed    []time.Duration // from the end to the verdict
@@ -103,8 +104,8 @@ func loadAverage() string {
 }
 
 func (f *figures) print(t *testing.T) {
-	t.Logf("%d kills, %.0f a second, among %d attached processes on average; %d in other PID namespaces, %d before they were registered; %d stops",
-		f.kills, float64(f.kills)/f.killing.Seconds(), f.attached/max(1, f.kills), f.foreign, f.unattached, f.stops)
+	t.Logf("%d kills, %.0f a second, among %d attached processes on average; %d in other PID namespaces, %d before they were registered; %d stops, %d of them for %v",
+		f.kills, float64(f.kills)/f.killing.Seconds(), f.attached/max(1, f.kills), f.foreign, f.unattached, f.stops, f.longStops, stopLong)
 	t.Logf("goroutines killed in the middle of a change that is logged: %d; with a right: %d", f.totals.inside, f.totals.holding)
 	t.Logf("kill to complete recovery:     %s; %d of them at most so long", quantiles(f.recovered), f.bounded)
 	t.Logf("  kill to end of the process:  %s", quantiles(f.ended))
@@ -128,6 +129,9 @@ func (f *figures) judge() (found []string) {
 	}
 	if f.foreign == 0 && f.noForeign == nil {
 		found = append(found, "nobody was killed in another PID namespace: the storm tests nothing there")
+	}
+	if f.killing > longStorm && f.longStops == 0 {
+		found = append(found, "nobody was stopped for long: the storm does not test that nobody waits")
 	}
 	for _, what := range f.totals.missing(f.killing) {
 		found = append(found, fmt.Sprintf("%s: it never happened, the storm tests nothing of it", what))

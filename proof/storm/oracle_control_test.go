@@ -229,9 +229,9 @@ func TestOracle_Quota(t *testing.T) {
 
 // A storm in which something did not happen, or somebody was blocked, fails.
 func TestOracle_Figures(t *testing.T) {
-	f := &figures{killing: longStorm}
+	f := &figures{killing: longStorm + 1}
 	found := strings.Join(f.judge(), "\n")
-	for _, want := range slices.Concat([]string{"nobody was killed:", "another PID namespace", "tweet:", "thread:"}, promised, rare) {
+	for _, want := range slices.Concat([]string{"nobody was killed:", "another PID namespace", "stopped for long", "tweet:", "thread:"}, promised, rare) {
 		if !strings.Contains(found, want) {
 			t.Errorf("nothing has happened, and %q is not missed in\n%s", want, found)
 		}
@@ -241,18 +241,18 @@ func TestOracle_Figures(t *testing.T) {
 		t.Errorf("what the machine does not permit is missed in\n%s", found)
 	}
 	long := func(d time.Duration) []pause { return []pause{{"put", span{0, int64(d)}}} }
-	child := &child{slow: long(3 * time.Second)}
+	child := &child{slow: long(5 * time.Second)}
 	f.child(child)
-	if found := blocked(f); len(found) != 1 || !strings.Contains(found[0], "put was blocked for 3s") {
-		t.Errorf("a call of 3 s: %q", found)
+	if found := blocked(f); len(found) != 1 || !strings.Contains(found[0], "put was blocked for 5s") {
+		t.Errorf("a call of 5 s: %q", found)
 	}
-	f.waits.add(long(3*time.Second), func(pause) bool { return true })
+	f.waits.add(long(5*time.Second), func(pause) bool { return true })
 	if found := blocked(f); len(found) != 2 {
-		t.Errorf("and a wait of 3 s past its time: %q", found)
+		t.Errorf("and a wait of 5 s past its time: %q", found)
 	}
-	f.workAlone.add(long(time.Second), func(pause) bool { return true })
+	f.workAlone.add(long(2*time.Second), func(pause) bool { return true })
 	if found := blocked(f); len(found) != 0 {
-		t.Errorf("on a machine that makes pauses of a second: %q", found)
+		t.Errorf("on a machine that makes pauses of two seconds: %q", found)
 	}
 	stopped := &figures{}
 	child.stops = []span{{int64(time.Second), int64(2 * time.Second)}}

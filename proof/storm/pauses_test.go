@@ -59,11 +59,15 @@ func (p *pauses) String() string {
 		p99, longest.took().Round(10*time.Microsecond), longest.op, p.calls, len(p.long), slow, over[0], over[1])
 }
 
+// longestCall is far above what a machine's pauses make of a call, and below
+// stopLong: who waits for a stopped process waits longer.
+const longestCall = 4 * time.Second
+
 // blocked names the calls that took so long that somebody must have been waited
-// for who was dead or stopped. No machine that gives the control its turn makes
-// such a pause by itself.
+// for who was dead or stopped. A machine that makes long pauses makes them for the
+// control too.
 func blocked(f *figures) (found []string) {
-	limit := max(2*time.Second, 4*max(f.workAlone.longest().took(), f.waitsAlone.longest().took()))
+	limit := max(longestCall, 4*max(f.workAlone.longest().took(), f.waitsAlone.longest().took()))
 	for _, p := range []*pauses{&f.work, &f.waits} {
 		for _, s := range p.long {
 			if s.took() > limit {

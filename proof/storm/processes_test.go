@@ -27,6 +27,7 @@ type child struct {
 	killed  int64
 	ended   int64
 	hellos  []hello
+	spared  bool // not to be killed now
 	stops   []span
 	slow    []pause
 	late    []pause
@@ -78,7 +79,7 @@ func (c *campaign) keep(i int) {
 		if n%hastyOneIn == 0 && i >= witnesses {
 			hasty = []string{"farmer", "forester"}[n/hastyOneIn%2]
 		}
-		p.cmd = command("storm", fmt.Sprint(1+n%8), c.farm, c.tree, fmt.Sprint(c.seed), fmt.Sprint(n), hasty)
+		p.cmd = command("storm", fmt.Sprint(1+n%4), c.farm, c.tree, fmt.Sprint(c.seed), fmt.Sprint(n), hasty)
 		if p.foreign = foreign; foreign {
 			p.cmd.SysProcAttr = otherNamespace()
 		}
@@ -202,7 +203,7 @@ func (p *child) lives() bool {
 func (p *child) kill() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.killed != 0 {
+	if p.killed != 0 || p.spared {
 		return false
 	}
 	now := clock()

@@ -27,6 +27,7 @@ const (
 	killEvery  = 5 * time.Millisecond  // on average, if the machine starts processes so fast
 	stopEvery  = 60 * time.Millisecond // on average
 	stopFor    = 60 * time.Millisecond // at most
+	stopLong   = 7 * time.Second       // once a round
 	roundTime  = 15 * time.Second      // then everything is taken apart, and new segments made
 	tooLate    = 10 * time.Second      // for a recovery
 	registered = 64

@@ -10,12 +10,11 @@ import (
 
 // totals are how much happened to each kind of items and of calls.
 type totals struct {
-	items       map[string]*[4]int // came, unknown; went, unknown
-	rights      map[string]int
-	did         map[string]int
-	redelivered int
-	inside      int
-	holding     int
+	items   map[string]*[4]int // came, unknown; went, unknown
+	rights  map[string]int
+	did     map[string]int
+	inside  int
+	holding int
 }
 
 // promised is what must happen in a storm, or it does not test that.

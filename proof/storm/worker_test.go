@@ -158,7 +158,7 @@ func (w *worker) waited(op string, call func(ctx context.Context) error) error {
 
 // mostRest keeps so many processes from being busy all at once that those that are
 // killed could not get a processor to die on.
-const mostRest = 10 * time.Millisecond
+const mostRest = 16 * time.Millisecond
 
 // rest leaves the processor, as work outside of the segment would.
 func (w *worker) rest() {
