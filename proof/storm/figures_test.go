@@ -4,9 +4,7 @@ package storm
 
 import (
 	"fmt"
-	"os"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -95,12 +93,6 @@ func quantiles(d []time.Duration) string {
 		return d[min(len(d)-1, int(q*float64(len(d))))].Round(10 * time.Microsecond)
 	}
 	return fmt.Sprintf("p50 %v, p90 %v, p99 %v, max %v (%d)", at(0.5), at(0.9), at(0.99), at(1), len(d))
-}
-
-func loadAverage() string {
-	b, _ := os.ReadFile("/proc/loadavg")
-	s, _, _ := strings.Cut(string(b), " ")
-	return s
 }
 
 func (f *figures) print(t *testing.T) {

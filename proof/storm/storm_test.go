@@ -7,7 +7,6 @@ package storm
 import (
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -62,14 +61,13 @@ func stormTime(t *testing.T) time.Duration {
 func TestStorm(t *testing.T) {
 	left := stormTime(t)
 	f := &figures{}
-	load := loadAverage()
-	started := time.Now()
+	before := look()
 	seed := stormSeed(t)
 	for ; left > 0 && !t.Failed(); left -= roundTime {
 		storm(t, f, seed, min(left, roundTime))
 		seed++
 	}
-	t.Logf("%d processes and a control on %d cores, load average before %s, after %s; %v", processes, runtime.NumCPU(), load, loadAverage(), time.Since(started).Round(time.Second))
+	t.Logf("%d processes and a control on %s", processes, before.since())
 	f.print(t)
 	for _, s := range f.judge() {
 		t.Error(s)
