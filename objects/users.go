@@ -182,6 +182,10 @@ func (u *users) Claim(ctx context.Context, w Worker, s Step) (UserClaim, error) 
 			}
 			return nil, errors.Join(err, c.Release())
 		}
+		if claim.req.Status == End { // by force, since we looked: as above
+			_ = claim.end(ProcessingError)
+			continue
+		}
 		claim.w.works(c.Ref().Uint64())
 		return claim, nil
 	}
