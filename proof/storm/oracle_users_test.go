@@ -12,7 +12,7 @@ func (l *ledger) judgeUsers(r *remains, fail func(string, ...any)) {
 	for id, f := range l.items["user"] {
 		p := at(l.users, id)
 		if l.again[id] {
-			unended++
+			unended += 2 // maybe
 			continue
 		}
 		e, there := r.users[id]

@@ -72,4 +72,4 @@ func (l *ledger) judgeAllowed(fail func(string, ...any)) {
 }
 
 // slack is for clocks that are not read at the same instant; see shm.Now.
-const slack = time.Millisecond
+const slack = 5 * time.Millisecond
