@@ -40,7 +40,9 @@ type Users interface {
 	// Expire ends requests that were launched longer ago than given and have not
 	// ended: with ProcessingError, as their pollers and the address's quota see
 	// it. One that a live worker holds keeps its memory until the worker lets go;
-	// the worker's late ending returns ErrStale. It returns how many.
+	// the worker's late ending returns ErrStale. Those that wait for a step leave
+	// slots of its ring taken until somebody claims from that step: where nobody
+	// does, the steps before it may block in the end. It returns how many.
 	Expire(ctx context.Context, age time.Duration) (int, error)
 	// Shed frees finished requests that were kept long enough, and returns how
 	// many. Any process may call it, at any time.
