@@ -235,14 +235,10 @@ func TestSeeds(t *testing.T) {
 	if full {
 		to = 100_000
 	}
-	if v := os.Getenv("PROOF_SEED"); v != "" {
-		n, err := strconv.ParseUint(v, 10, 64)
-		world.Must(t, err)
-		from, to, children = n, n+1, 1
-	} else if v := os.Getenv("PROOF_SEEDS"); v != "" { // how many
-		n, err := strconv.ParseUint(v, 10, 64)
-		world.Must(t, err)
-		to = n
+	to = world.Setting(t, "PROOF_SEEDS", to) // how many
+	if os.Getenv("PROOF_SEED") != "" {
+		from = world.Setting(t, "PROOF_SEED", 0)
+		to, children = from+1, 1
 	}
 	total, done, bad := try(t, from, to, children, "")
 	for _, line := range bad {

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -128,22 +127,10 @@ func spread(r *rand.Rand, all []int, parts int) (some []int) {
 	return some
 }
 
-// setting is a number from the environment, if it is there.
-func setting(t *testing.T, name string, otherwise uint64) uint64 {
-	t.Helper()
-	s := os.Getenv(name)
-	if s == "" {
-		return otherwise
-	}
-	n, err := strconv.ParseUint(s, 10, 31)
-	world.Must(t, err)
-	return n
-}
-
 func TestInstructions(t *testing.T) {
 	children(t)
-	seed := setting(t, "PROOF_SEED", rand.Uint64N(1e9))
-	sample := int(setting(t, "PROOF_SAMPLE", 12)) // kills of each operation, unless all are asked for
+	seed := world.Setting(t, "PROOF_SEED", rand.Uint64N(1e9))
+	sample := int(world.Setting(t, "PROOF_SAMPLE", 12)) // kills of each operation, unless all are asked for
 	if full {
 		t.Log("every instruction of every operation")
 	} else {

@@ -167,12 +167,7 @@ func each(t *testing.T, stride int, run func(t *testing.T, n int) (survived bool
 // seed is of a run that takes a sample; PROOF_SEED repeats one.
 func seed(t *testing.T) uint64 {
 	t.Helper()
-	n := uint64(time.Now().UnixNano())
-	if s := os.Getenv("PROOF_SEED"); s != "" {
-		var err error
-		n, err = strconv.ParseUint(s, 10, 64)
-		world.Must(t, err)
-	}
+	n := world.Setting(t, "PROOF_SEED", uint64(time.Now().UnixNano()))
 	t.Logf("PROOF_SEED=%d", n)
 	return n
 }

@@ -98,23 +98,11 @@ func init() {
 	})
 }
 
-// setting is a number from the environment, if it is there.
-func setting(t *testing.T, name string, otherwise uint64) uint64 {
-	t.Helper()
-	s := os.Getenv(name)
-	if s == "" {
-		return otherwise
-	}
-	n, err := strconv.ParseUint(s, 10, 31)
-	world.Must(t, err)
-	return n
-}
-
 type tally struct{ histories, operations, open, relaxed int }
 
 func TestLinearizable(t *testing.T) {
-	seed := setting(t, "PROOF_SEED", uint64(os.Getpid()))
-	killEvery := int(setting(t, "PROOF_KILLEVERY", 4)) // windows; 0: nobody is killed
+	seed := world.Setting(t, "PROOF_SEED", uint64(os.Getpid()))
+	killEvery := int(world.Setting(t, "PROOF_KILLEVERY", 4)) // windows; 0: nobody is killed
 	t.Logf("PROOF_SEED=%d repeats the choices, not the times", seed)
 	for i, about := range subjects {
 		t.Run(about.name, func(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -62,12 +61,7 @@ const short = 12
 
 func newSample(t *testing.T) *sample {
 	t.Helper()
-	seed := uint64(time.Now().UnixNano() % 1e9)
-	if v := os.Getenv("PROOF_SEED"); v != "" {
-		var err error
-		seed, err = strconv.ParseUint(v, 10, 64)
-		world.Must(t, err)
-	}
+	seed := world.Setting(t, "PROOF_SEED", uint64(time.Now().UnixNano()%1e9))
 	s := &sample{full: os.Getenv("PROOF_FULL") != "", r: rand.New(rand.NewPCG(seed, 0)), ways: map[string][]string{}}
 	t.Logf("PROOF_FULL=1 stops at all accesses, PROOF_SEED=%d at these", seed)
 	return s

@@ -7,7 +7,6 @@ package storm
 import (
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -75,12 +74,7 @@ func TestStorm(t *testing.T) {
 }
 
 func stormSeed(t *testing.T) uint64 {
-	seed := uint64(time.Now().UnixNano() % 1e9)
-	if v := os.Getenv("PROOF_SEED"); v != "" {
-		var err error
-		seed, err = strconv.ParseUint(v, 10, 64)
-		world.Must(t, err)
-	}
+	seed := world.Setting(t, "PROOF_SEED", uint64(time.Now().UnixNano()%1e9))
 	t.Logf("PROOF_SEED=%d repeats the choices, not the times", seed)
 	return seed
 }
