@@ -128,11 +128,14 @@ func within(pc uintptr, names ...string) bool {
 }
 
 // kill runs the operation in a new child on the given processor, kills it after
-// its k-th instruction, and audits.
+// its k-th instruction, and audits. A child that had to be ended on the way counts as
+// one that strayed: who steps through the kernel's clock slower than it is set may
+// read it for ever.
 func (c *campaign) kill(t testing.TB, cpu, k int) (d death) {
-	d.objections = judge(t, cpu, func(t testing.TB) {
+	var child *tracee
+	objections := judge(t, cpu, func(t testing.TB) {
 		segment := c.copy(t)
-		child := attach(t, segment, c.copy(t), c.op.Name)
+		child = attach(t, segment, c.copy(t), c.op.Name)
 		i, pc, err := 0, child.at(t), error(nil)
 		for err == nil && i < k && pc == c.trace[i] {
 			if j := c.reach(i, k); canRun && j > i+2 { // to set a breakpoint takes as long as two steps
@@ -151,6 +154,10 @@ func (c *campaign) kill(t testing.TB, cpu, k int) (d death) {
 		acks[before[c.op.Name]] = true
 		c.op.Audit(t, segment, acks)
 	})
+	if child != nil && child.hung.Load() {
+		return death{strayed: true}
+	}
+	d.objections = objections
 	return d
 }
 

@@ -5,6 +5,7 @@ package instr
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ type tracee struct {
 	*shmtest.Process
 	pid   int
 	watch *time.Timer
+	hung  atomic.Bool // and was killed for it
 }
 
 // hang ends a child that does not reach its next instruction: one of its stopped
@@ -35,7 +37,10 @@ func attach(t testing.TB, args ...string) *tracee {
 	t.Helper()
 	p := shmtest.Child(t, "step", args...)
 	c := &tracee{Process: p, pid: p.Cmd.Process.Pid}
-	c.watch = time.AfterFunc(hang, func() { _ = unix.Kill(c.pid, unix.SIGKILL) })
+	c.watch = time.AfterFunc(hang, func() {
+		c.hung.Store(true)
+		_ = unix.Kill(c.pid, unix.SIGKILL)
+	})
 	t.Cleanup(func() { c.watch.Stop() }) // before the child is reaped: then its id may be another's
 	if s, err := c.wait(unix.WUNTRACED); err != nil || s != unix.SIGSTOP {
 		t.Fatalf("the child did not stop before its operation: %v %v", s, err)
