@@ -130,7 +130,8 @@ func create(t *testing.T, c *campaign) {
 	world.Must(t, m.Close())
 }
 
-// finish tells the children in some places to end, and waits until they have.
+// finish tells the children in some places to end, once they have said hello and so
+// listen, and waits until they have.
 func (c *campaign) finish(work *sync.WaitGroup, from, to int) {
 	c.mu.Lock()
 	c.over = true
@@ -140,7 +141,7 @@ func (c *campaign) finish(work *sync.WaitGroup, from, to int) {
 	for limit := time.After(2 * time.Minute); ; { // one may have been started after it was told
 		c.mu.Lock()
 		for _, p := range c.children[from:to] {
-			if p != nil {
+			if p != nil && p.there.Load() > 0 {
 				_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may be dead
 			}
 		}
