@@ -28,12 +28,6 @@ func TestMutants(t *testing.T) {
 			Run: "TestLinearizable/ring", Env: living, Want: wrong,
 		},
 		mutant.Mutant{
-			Name: "a get claims without a look whether another has", File: "shm/lane.go",
-			Old: "	if !q.arena.head(i).cas(ptClaim, uint64(h), uint64(next)) {",
-			New: "	if MUTANT {\n		q.arena.head(i).store(ptClaim, uint64(next))\n	} else if !q.arena.head(i).cas(ptClaim, uint64(h), uint64(next)) {",
-			Run: "TestLinearizable/ring", Env: living, Want: wrong,
-		},
-		mutant.Mutant{
 			Name: "what the dead had claimed is freed", File: "shm/sweep.go",
 			Old: "	if h.state() == Owned && q != nil {", New: "	if !MUTANT && h.state() == Owned && q != nil {",
 			Run: "TestLinearizable/ring", Env: dying, Want: wrong,
