@@ -206,7 +206,7 @@ func TestVerify_MuchDamage(t *testing.T) {
 func TestVerify_Lap(t *testing.T) {
 	q := &oneQueue{n: 8}
 	s := created(t, q)
-	q.Todo.q.slots[0].v = slotOf(7, 3, 1)
+	q.Todo.q.slots[0].v = slotOf(3, 3, 1)
 	c, err := q.All.TryNew()
 	if err != nil {
 		t.Fatal(err)

@@ -1,3 +1,5 @@
+//go:build !tinywidth
+
 package shm
 
 import (
