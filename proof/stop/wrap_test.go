@@ -103,8 +103,8 @@ type ringTail struct {
 	position uint64
 }
 
-// protocolWords returns a function that reads the tails of all rings, and one that reads the words on which a stalled step
-// may decide: headers of records that were in use, bitmaps of bags, ring slots,
+// protocolWords returns a function that reads the words on which a stalled step may
+// decide, one that reads the tails of all rings, and the objects of the words: headers of records that were in use, bitmaps of bags, ring slots,
 // control words of the index. A header that was free is only ever allocated from,
 // and does not lie if it is free again; entries of the index are written by who
 // has the record; a free bit that is lost costs a look at all headers.
