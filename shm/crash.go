@@ -22,6 +22,7 @@ type hook struct {
 	at   int64  // the number of the access, or 0
 	name string // the point's name, or ""
 	run  func(point string)
+	line string // the access is at this line of the library, or "": at any
 	on   string // the goroutine whose accesses count, or "": any
 }
 
@@ -73,6 +74,10 @@ func goroutine() string {
 // a shared word from now on, of whichever goroutine: none goes on. 0 disarms. It
 // says so on standard error.
 func CrashAfter(n int64) { AtAccess(n, die) }
+
+// CrashAtLine is CrashAfter for the next access at a line of this package, as Here
+// names it, or below a call there.
+func CrashAtLine(line string) { arm(&hook{line: line, run: die}) }
 
 // StopAfter makes the process stop itself with SIGSTOP at the n-th access of the
 // calling goroutine from now on: others may run on for a moment, so it must be
@@ -146,7 +151,8 @@ func crash(p point, w *uint64) {
 	}
 	n := seen.Add(1)
 	// Not n == h.at: another goroutine may have counted while the hook was armed.
-	if h == nil || h.at > n || h.at == 0 && h.name != p.String() || !armed.CompareAndSwap(h, nil) {
+	if h == nil || h.at > n || h.at == 0 && h.line == "" && h.name != p.String() ||
+		h.line != "" && !strings.Contains(","+Here()+",", ","+h.line+",") || !armed.CompareAndSwap(h, nil) {
 		return
 	}
 	h.run(p.String())

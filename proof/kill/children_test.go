@@ -19,7 +19,7 @@ import (
 )
 
 func init() {
-	// operation SEGMENT OPERATION N: kill yourself at its N-th access.
+	// operation SEGMENT OPERATION WHERE: kill yourself there in it, as die says.
 	shmtest.Register("operation", func(args []string) {
 		run := world.Find(args[1]).Attach(args[0])
 		crash(args[2], func() { run(say) })
@@ -89,16 +89,26 @@ func dead() {
 	select {}
 }
 
-// crash runs f and kills the process at its n-th access.
-func crash(n string, f func()) {
-	os.Stderr = os.Stdout // where it says at which point
-	at, err := strconv.ParseInt(n, 10, 64)
-	world.Check(err)
+// crash runs f and kills the process there in it.
+func crash(where string, f func()) {
 	calm()
-	shm.CrashAfter(at)
+	die(where)
 	f()
 	shm.CrashAfter(0)
 	say("end")
+}
+
+// die makes the process kill itself: at the n-th access from now on, or at the first
+// one at a line of the library.
+func die(where string) {
+	os.Stderr = os.Stdout // where it says at which point
+	if strings.Contains(where, ".go:") {
+		shm.CrashAtLine(where)
+		return
+	}
+	at, err := strconv.ParseInt(where, 10, 64)
+	world.Check(err)
+	shm.CrashAfter(at)
 }
 
 // calm waits until every other goroutine of the process sleeps, so that the

@@ -8,7 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"strconv"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,8 +47,8 @@ func attach(program, segment string) (*shm.Segment, error) {
 }
 
 func init() {
-	// recover PROGRAM SEGMENT N: recover what the dead left, and die at the N-th
-	// access; with 0, say how many there are.
+	// recover PROGRAM SEGMENT WHERE: recover what the dead left, and die there; with 0,
+	// say how many accesses there are.
 	shmtest.Register("recover", func(args []string) {
 		recovery := func() {
 			s, err := attach(args[0], args[1])
@@ -67,18 +67,15 @@ func init() {
 		say("trace " + strings.Join(traced(recovery), " "))
 		say("end")
 	})
-	// neighbour PROGRAM SEGMENT N: be there when another process dies, and die at the
-	// N-th access from then on. A signal says that it is dead.
+	// neighbour PROGRAM SEGMENT WHERE: be there when another process dies, and die
+	// there. A signal says that the other one is dead.
 	shmtest.Register("neighbour", func(args []string) {
 		s, err := attach(args[0], args[1])
 		world.Check(err)
 		calm()
 		over := make(chan os.Signal, 1)
 		signal.Notify(over, syscall.SIGUSR1)
-		n, err := strconv.ParseInt(args[2], 10, 64)
-		world.Check(err)
-		os.Stderr = os.Stdout
-		shm.CrashAfter(n)
+		die(args[2])
 		say("ready")
 		<-over
 		for dead := true; dead; time.Sleep(time.Millisecond) {
@@ -117,16 +114,38 @@ func testRecoverer(t *testing.T) {
 			t.Parallel()
 			s := take(t, p.stage(t, 8))
 			each(t, p.stride, func(t *testing.T, n int) bool {
-				segment := s.fresh(t)
-				c := shmtest.Child(t, "neighbour", p.name, segment, fmt.Sprint(n))
-				c.Want("ready")
-				acks := p.leave(t, segment)
-				_ = c.Cmd.Process.Signal(syscall.SIGUSR1) // it may be dead too
-				d := read(t, c)
-				audit(t, segment, acks)
-				return second(d)
+				return second(p.neighbour(t, s, fmt.Sprint(n)))
 			})
 		})
+	}
+}
+
+// neighbour kills one that is there when another process dies, and audits.
+func (p program) neighbour(t *testing.T, s stage, where string) death {
+	segment := s.fresh(t)
+	c := shmtest.Child(t, "neighbour", p.name, segment, where)
+	c.Want("ready")
+	acks := p.leave(t, segment)
+	_ = c.Cmd.Process.Signal(syscall.SIGUSR1) // it may be dead too
+	d := read(t, c)
+	world.Find(p.audits).Audit(t, segment, acks)
+	return d
+}
+
+// The lines of a recovery at which accesses come in no order that two runs share,
+// since a clock's turn, another goroutine or another process comes between.
+func testLines(t *testing.T) {
+	p := programs[0]
+	s := take(t, p.stage(t, 8))
+	here := regexp.MustCompile(`ptWatch|ptSweepFree|cas\(ptSweepHint`)
+	for line, text := range accessLines(t) {
+		if here.MatchString(text) {
+			t.Run(line, func(t *testing.T) {
+				if second(p.neighbour(t, s, line)) {
+					t.Error("it never came by")
+				}
+			})
+		}
 	}
 }
 

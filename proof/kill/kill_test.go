@@ -31,6 +31,7 @@ func TestKill(t *testing.T) {
 	t.Run("pairs", testPairs)
 	t.Run("crowd", testCrowd)
 	t.Run("hinted", testHinted)
+	t.Run("lines", testLines)
 	ledger.check(t)
 }
 

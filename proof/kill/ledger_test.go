@@ -144,15 +144,13 @@ var excusedLines = map[string]string{
 	`v.add(Repairable, "registry", "slot %d: process %d is dead and not swept yet", i, c.slot(i)[slotPID].load(ptVerify))`:  "Verify writes nothing",
 	`case !v.lives[slot] || slotGen(v.c.slot(uint32(slot) - 1)[slotWord].load(ptVerify))&cellGenMask != gen:`:               "Verify writes nothing",
 	`} else if lap := q.lap(p); !unfilled(s, lap) && !(p == tail && filled(s, lap)) && q.tail.load(ptVerify) == tail {`:     "Verify writes nothing",
-	`pid := int(s.c.slot(i)[slotPID].load(ptWatch))`:                                                                        "the watch of a neighbour that has just come",
-	`w.cas(ptSemGive, mine, givenBack(mine))`:                                                                               "a permit taken at the instant of Close: killed there, it is the dead one's like any other",
-	`if x.control(b).load(ptVerify) == c {`:                                                                                 "Verify writes nothing",
-	`gen := slotGen(s[slotWord].load(ptProcesses))`:                                                                         "a list of deaths, which writes nothing",
-	`noticed := time.Duration(s[slotNoticed].load(ptProcesses))`:                                                            "the same",
-	`list = append(list, Death{int(i), gen, noticed, time.Duration(s[slotSwept].load(ptProcesses))})`:                       "the same",
-	`if q.tail.load(ptRingTail) == t && w.load(ptRingSlot) == s {`:                                                          "a put that another overtook by a lap, or corrupt memory: it looks again",
-	`if q.head_.load(ptRingHead) == at && w.load(ptRingSlot) == s {`:                                                        "the same for a get",
-	`v := s.c.slot(n.slot)[slotWord].load(ptWatch)`:                                                                         "the look behind a pidfd that said so",
+	`w.cas(ptSemGive, mine, givenBack(mine))`:                                                         "a permit taken at the instant of Close: killed there, it is the dead one's like any other",
+	`if x.control(b).load(ptVerify) == c {`:                                                           "Verify writes nothing",
+	`gen := slotGen(s[slotWord].load(ptProcesses))`:                                                   "a list of deaths, which writes nothing",
+	`noticed := time.Duration(s[slotNoticed].load(ptProcesses))`:                                      "the same",
+	`list = append(list, Death{int(i), gen, noticed, time.Duration(s[slotSwept].load(ptProcesses))})`: "the same",
+	`if q.tail.load(ptRingTail) == t && w.load(ptRingSlot) == s {`:                                    "a put that another overtook by a lap, or corrupt memory: it looks again",
+	`if q.head_.load(ptRingHead) == at && w.load(ptRingSlot) == s {`:                                  "the same for a get",
 }
 
 var pointName = regexp.MustCompile(`\bpt[A-Z]\w*`)
