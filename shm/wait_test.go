@@ -331,8 +331,8 @@ func cpuTime() int {
 }
 
 // Blocked processes sleep: ten of them with ten goroutines each are woken up a few
-// times a second at most, the death watch included. What the machine makes of that
-// is shown, and must only not be another order of magnitude.
+// times a second at most, the death watch included. What Go and the machine make of
+// that, some 25 switches, is shown, and must only not be another order of magnitude.
 func TestWait_Idle(t *testing.T) {
 	f := &farm{}
 	s := shmtest.New(t, f, nil)
@@ -364,8 +364,8 @@ func TestWait_Idle(t *testing.T) {
 	all := n * time.Since(began).Seconds() // on a busy machine a sleep is longer
 	per := func(i int) float64 { return (after[i] - before[i]) / all }
 	t.Logf("per second and process: woken up %.1f times, %.1f switches to its threads, %.2f %% of a CPU", per(0), per(1), per(2))
-	if per(0) > 5 || per(1) > 50 {
-		t.Error("want to be woken up 5 times at most, and 50 switches")
+	if per(0) > 5 || per(1) > 250 {
+		t.Error("want to be woken up 5 times at most, and 250 switches")
 	}
 }
 
