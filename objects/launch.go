@@ -35,7 +35,8 @@ func (q *Query) key() (k userKey, long bool, err error) {
 	if copy(k.URL[:], q.URL); len(q.URL) > urlInline-sha256.Size {
 		// Also for those that would just fit: a URL must not look like another
 		// one's prefix and hash.
-		sum := sha256.Sum256([]byte(q.URL))
+		var url [mostURL]byte // on the stack
+		sum := sha256.Sum256(url[:copy(url[:], q.URL)])
 		copy(k.URL[urlInline-sha256.Size:], sum[:])
 		long = true
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aotf/sharedmem/shm"
@@ -100,14 +101,19 @@ func (c *userClaim) Indexed(ctx context.Context) error {
 	return c.ended(c.u.m.tree.step3.Put(ctx, c.c))
 }
 
+var foundLists = sync.Pool{New: func() any { return new([]Found) }}
+
 func (c *userClaim) Finish(ctx context.Context, found []Found) error {
 	if err := c.at(ReverseSearch); err != nil {
 		return err
 	}
-	sorted := slices.SortedFunc(slices.Values(found), func(a, b Found) int {
+	sorted := foundLists.Get().(*[]Found)
+	defer foundLists.Put(sorted)
+	*sorted = append((*sorted)[:0], found...)
+	slices.SortFunc(*sorted, func(a, b Found) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Images, b.Images), cmp.Compare(a.Tweet, b.Tweet))
 	})
-	if err := c.u.setFound(c.c, sorted); err != nil {
+	if err := c.u.setFound(c.c, *sorted); err != nil {
 		return err
 	}
 	return c.end(NoProblem)

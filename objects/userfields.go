@@ -1,10 +1,13 @@
 package objects
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/aotf/sharedmem/shm"
@@ -24,12 +27,42 @@ func (u *users) setBlob(c shm.Claim[userRecord], field *shm.Blob, data []byte) e
 	}
 }
 
+// blobBytes are buffers for what blobs are made of and read to, so that neither leaves
+// garbage.
+var blobBytes = sync.Pool{New: func() any { return new([]byte) }}
+
+// readBlob calls use with the bytes, which are its only until it returns.
+func (u *users) readBlob(b shm.Blob, use func(b []byte) error) error {
+	buf := blobBytes.Get().(*[]byte)
+	defer blobBytes.Put(buf)
+	read, err := u.m.tree.blobs.Append((*buf)[:0], b)
+	if err != nil {
+		return err
+	}
+	*buf = read
+	return use(read)
+}
+
+// text is what b says, up to the first zero byte: had itself, if that says the same.
+// Who polls a request gets the strings that he has.
+func text(had string, b []byte) string {
+	if n := bytes.IndexByte(b, 0); n >= 0 {
+		b = b[:n]
+	}
+	if had == string(b) {
+		return had
+	}
+	return string(b)
+}
+
+// copyOut copies what a request has published, into the slices and with the strings
+// that dst has.
 func (u *users) copyOut(id UserID, rec *userRecord, st shm.Status, dst *UserRequest) error {
-	t := &u.m.tree
+	had := dst.Query
 	accounts, images, scans, found := dst.Accounts[:0], dst.ImageURLs[:0], dst.Scans[:0], dst.Found[:0]
 	*dst = UserRequest{
 		ID: id, Status: u.status(st), Attempt: st.Attempt(),
-		Query:     Query{URL: shm.Text(rec.Key.URL[:]), Direct: rec.Key.Direct != 0, Account: shm.Text(rec.Key.Account[:])},
+		Query:     Query{Direct: rec.Key.Direct != 0, Account: text(had.Account, rec.Key.Account[:])},
 		Started:   unixTime(rec.Started),
 		Published: unixTime(rec.Link.Published),
 		FirstScan: rec.Wait.FirstScan != 0,
@@ -47,29 +80,25 @@ func (u *users) copyOut(id UserID, rec *userRecord, st shm.Status, dst *UserRequ
 	if addr := netip.AddrFrom16(rec.Address).Unmap(); rec.Address != [16]byte{} {
 		dst.Query.Address = addr
 	}
-	long, err := t.blobs.Append(nil, rec.LongURL)
+	err := u.readBlob(rec.LongURL, func(long []byte) error {
+		if len(long) == 0 {
+			long = rec.Key.URL[:]
+		}
+		dst.Query.URL = text(had.URL, long)
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	if len(long) > 0 {
-		dst.Query.URL = string(long)
 	}
 	if dst.Accounts, err = u.accounts(accounts, &rec.Link); err != nil {
 		return err
 	}
-	for i := range min(rec.Link.Images, uint32(len(rec.Link.ImageURLs))) {
-		b, err := t.blobs.Append(nil, rec.Link.ImageURLs[i])
-		if err != nil {
-			return err
-		}
-		images = append(images, string(b))
-	}
-	dst.ImageURLs = images
-	ids, err := u.scanIDs(&rec.Wait)
-	if err != nil {
+	if dst.ImageURLs, err = u.imageURLs(images, &rec.Link); err != nil {
 		return err
 	}
-	dst.Scans = append(scans, ids...)
+	if dst.Scans, err = u.scanIDs(scans, &rec.Wait); err != nil {
+		return err
+	}
 	dst.Found, err = u.found(found, &rec.End)
 	return err
 }
@@ -86,22 +115,50 @@ func (u *users) accounts(dst []Account, f *linkFields) ([]Account, error) {
 	if n > mostItems {
 		return dst, fmt.Errorf("%w: %d accounts", ErrCorrupt, n)
 	}
+	had := dst[:cap(dst)]
+	add := func(id int64, name []byte) {
+		a := Account{ID: id}
+		if len(dst) < len(had) {
+			a.Name = had[len(dst)].Name
+		}
+		a.Name = text(a.Name, name)
+		dst = append(dst, a)
+	}
 	if n <= fewItems {
 		for i := range n {
-			dst = append(dst, Account{f.Few[i].ID, shm.Text(f.Few[i].Name[:])})
+			add(f.Few[i].ID, f.Few[i].Name[:])
 		}
 		return dst, nil
 	}
-	b, err := u.m.tree.blobs.Append(nil, f.Many)
-	if err != nil {
-		return dst, err
-	}
 	const size = 8 + nameBytes
-	if len(b) != n*size {
-		return dst, fmt.Errorf("%w: %d accounts in %d bytes", ErrCorrupt, n, len(b))
-	}
-	for ; len(b) > 0; b = b[size:] {
-		dst = append(dst, Account{int64(binary.LittleEndian.Uint64(b)), shm.Text(b[8:size])})
+	err := u.readBlob(f.Many, func(b []byte) error {
+		if len(b) != n*size {
+			return fmt.Errorf("%w: %d accounts in %d bytes", ErrCorrupt, n, len(b))
+		}
+		for ; len(b) > 0; b = b[size:] {
+			add(int64(binary.LittleEndian.Uint64(b)), b[8:size])
+		}
+		return nil
+	})
+	return dst, err
+}
+
+func (u *users) imageURLs(dst []string, f *linkFields) ([]string, error) {
+	n := min(f.Images, uint32(len(f.ImageURLs)))
+	dst = slices.Grow(dst, int(n))
+	had := dst[:cap(dst)]
+	for i := range n {
+		err := u.readBlob(f.ImageURLs[i], func(b []byte) error {
+			url := ""
+			if len(dst) < len(had) {
+				url = had[len(dst)]
+			}
+			dst = append(dst, text(url, b))
+			return nil
+		})
+		if err != nil {
+			return dst, err
+		}
 	}
 	return dst, nil
 }
@@ -112,7 +169,9 @@ func (u *users) setAccounts(c shm.Claim[userRecord], accounts []Account) error {
 	}
 	f := &c.Record().Link
 	f.Accounts = 0 // until what is counted is there
-	var many []byte
+	buf := blobBytes.Get().(*[]byte)
+	defer blobBytes.Put(buf)
+	many := (*buf)[:0]
 	for i, a := range accounts {
 		var name [nameBytes]byte
 		if err := shm.PutText(name[:], a.Name); err != nil {
@@ -125,6 +184,7 @@ func (u *users) setAccounts(c shm.Claim[userRecord], accounts []Account) error {
 		many = binary.LittleEndian.AppendUint64(many, uint64(a.ID))
 		many = append(many, name[:]...)
 	}
+	*buf = many
 	err := u.setBlob(c, &f.Many, many)
 	if err == nil {
 		f.Accounts = uint32(len(accounts))
@@ -132,28 +192,27 @@ func (u *users) setAccounts(c shm.Claim[userRecord], accounts []Account) error {
 	return err
 }
 
-func (u *users) scanIDs(f *waitFields) (ids []ScanID, err error) {
+func (u *users) scanIDs(dst []ScanID, f *waitFields) ([]ScanID, error) {
 	n := int(f.Scans)
 	if n > mostItems {
-		return nil, fmt.Errorf("%w: %d scans", ErrCorrupt, n)
+		return dst, fmt.Errorf("%w: %d scans", ErrCorrupt, n)
 	}
 	if n <= fewItems {
 		for i := range n {
-			ids = append(ids, scanID(f.Few[i]))
+			dst = append(dst, scanID(f.Few[i]))
 		}
-		return ids, nil
+		return dst, nil
 	}
-	b, err := u.m.tree.blobs.Append(nil, f.Many)
-	if err != nil {
-		return nil, err
-	}
-	if len(b) != n*8 {
-		return nil, fmt.Errorf("%w: %d scans in %d bytes", ErrCorrupt, n, len(b))
-	}
-	for ; len(b) > 0; b = b[8:] {
-		ids = append(ids, ScanID{binary.LittleEndian.Uint64(b)})
-	}
-	return ids, nil
+	err := u.readBlob(f.Many, func(b []byte) error {
+		if len(b) != n*8 {
+			return fmt.Errorf("%w: %d scans in %d bytes", ErrCorrupt, n, len(b))
+		}
+		for ; len(b) > 0; b = b[8:] {
+			dst = append(dst, ScanID{binary.LittleEndian.Uint64(b)})
+		}
+		return nil
+	})
+	return dst, err
 }
 
 func (u *users) setScans(c shm.Claim[userRecord], ids []ScanID) error {
@@ -162,7 +221,9 @@ func (u *users) setScans(c shm.Claim[userRecord], ids []ScanID) error {
 	}
 	f := &c.Record().Wait
 	f.Scans = 0
-	var many []byte
+	buf := blobBytes.Get().(*[]byte)
+	defer blobBytes.Put(buf)
+	many := (*buf)[:0]
 	for i, id := range ids {
 		if len(ids) <= fewItems {
 			f.Few[i] = id.ref()
@@ -170,6 +231,7 @@ func (u *users) setScans(c shm.Claim[userRecord], ids []ScanID) error {
 		}
 		many = binary.LittleEndian.AppendUint64(many, id.v)
 	}
+	*buf = many
 	err := u.setBlob(c, &f.Many, many)
 	if err == nil {
 		f.Scans = uint32(len(ids))
@@ -181,20 +243,19 @@ func (u *users) found(dst []Found, f *endFields) ([]Found, error) {
 	if f.Found > mostFound {
 		return dst, fmt.Errorf("%w: %d results", ErrCorrupt, f.Found)
 	}
-	b, err := u.m.tree.blobs.Append(nil, f.Results)
-	if err != nil {
-		return dst, err
-	}
-	if len(b) != int(f.Found)*foundSize {
-		return dst, fmt.Errorf("%w: %d results in %d bytes", ErrCorrupt, f.Found, len(b))
-	}
-	for ; len(b) > 0; b = b[foundSize:] {
-		dst = append(dst, Found{
-			Account: int64(binary.LittleEndian.Uint64(b)), Tweet: int64(binary.LittleEndian.Uint64(b[8:])),
-			Position: b[16], Images: b[17], Distance: b[18],
-		})
-	}
-	return dst, nil
+	err := u.readBlob(f.Results, func(b []byte) error {
+		if len(b) != int(f.Found)*foundSize {
+			return fmt.Errorf("%w: %d results in %d bytes", ErrCorrupt, f.Found, len(b))
+		}
+		for ; len(b) > 0; b = b[foundSize:] {
+			dst = append(dst, Found{
+				Account: int64(binary.LittleEndian.Uint64(b)), Tweet: int64(binary.LittleEndian.Uint64(b[8:])),
+				Position: b[16], Images: b[17], Distance: b[18],
+			})
+		}
+		return nil
+	})
+	return dst, err
 }
 
 func (u *users) setFound(c shm.Claim[userRecord], found []Found) error {
@@ -203,12 +264,15 @@ func (u *users) setFound(c shm.Claim[userRecord], found []Found) error {
 	if len(found) > mostFound {
 		found, f.Truncated = found[:mostFound], 1
 	}
-	var b []byte
+	buf := blobBytes.Get().(*[]byte)
+	defer blobBytes.Put(buf)
+	b := (*buf)[:0]
 	for _, x := range found {
 		b = binary.LittleEndian.AppendUint64(b, uint64(x.Account))
 		b = binary.LittleEndian.AppendUint64(b, uint64(x.Tweet))
 		b = append(b, x.Position, x.Images, x.Distance, 0, 0, 0, 0, 0)
 	}
+	*buf = b
 	err := u.setBlob(c, &f.Results, b)
 	if err == nil {
 		f.Found = uint32(len(found))

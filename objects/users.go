@@ -29,7 +29,8 @@ type Users interface {
 	Launch(ctx context.Context, q Query) (id UserID, created bool, err error)
 	// Lookup finds a request and never creates one.
 	Lookup(ctx context.Context, q Query) (id UserID, ok bool, err error)
-	// Load copies the request into dst, as of one instant, reusing its slices.
+	// Load copies the request into dst, as of one instant, reusing its slices, and its
+	// strings where they say the same: who polls with one dst makes no garbage.
 	// ErrGone when it was shed.
 	Load(ctx context.Context, id UserID, dst *UserRequest) error
 	// Claim waits for a request at the given step and claims it for the worker
@@ -195,7 +196,8 @@ func (u *users) Claim(ctx context.Context, w Worker, s Step) (UserClaim, error) 
 
 // ready tells whether a waiting request's scans have ended.
 func (u *users) ready(_ shm.Ref[userRecord], rec *userRecord) bool {
-	ids, err := u.scanIDs(&rec.Wait)
+	var few [fewItems]ScanID
+	ids, err := u.scanIDs(few[:0], &rec.Wait)
 	if err != nil {
 		return true // whoever claims it fails it
 	}

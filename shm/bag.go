@@ -17,13 +17,15 @@ type Bag[T any] struct {
 	Phase int
 	Wake  *Event
 
-	q bag
+	q     bag
+	looks sync.Pool // copies of records, for match
 }
 
 // Define adds the bag to a layout, behind its arena. It costs one bit for each
 // record of the arena, and the arena 8 bytes a record, once for all its bags.
 func (b *Bag[T]) Define(l *Layout, name string, of *Arena[T]) {
 	b.q = bag{}
+	b.looks.New = func() any { return new(T) }
 	b.q.lane.bag = &b.q
 	of.a.obj.Tickets = true
 	b.q.define(l, Object{Name: name, Kind: KindBag, Phase: b.Phase}, &of.a, b.Wake)
@@ -37,16 +39,17 @@ func (b *Bag[T]) lane() *lane { return &b.q.lane }
 func (b *Bag[T]) Put(c Claim[T]) error { return b.q.post(c.c) }
 
 // TryGet claims the oldest record that match accepts (nil: any), or returns
-// ErrEmpty. match gets a copy of the published fields; it must not block. Its
-// cost grows with the number of waiting records.
+// ErrEmpty. match gets a copy of the published fields, which is its own only until it
+// returns; it must not block. Its cost grows with the number of waiting records.
 func (b *Bag[T]) TryGet(match func(Ref[T], *T) bool) (Claim[T], error) {
-	var rec T
+	rec := b.looks.Get().(*T)
+	defer b.looks.Put(rec)
 	c, err := b.q.get(func(r ref) bool {
 		if match == nil {
 			return true
 		}
-		_, err := b.q.arena.load(r, plainWords(&rec))
-		return err == nil && match(Ref[T]{r}, &rec)
+		_, err := b.q.arena.load(r, plainWords(rec))
+		return err == nil && match(Ref[T]{r}, rec)
 	})
 	return Claim[T]{c}, err
 }

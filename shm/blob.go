@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 )
 
 // Blobs holds values of variable size for records that have no room for them:
@@ -126,6 +128,10 @@ func (b *Blobs) Append(dst []byte, field Blob) ([]byte, error) {
 	return dst, ErrGone
 }
 
+// blobCopies are buffers: dst may not be filled before it is known that the blob was
+// there all the time.
+var blobCopies = sync.Pool{New: func() any { return new([]uint64) }}
+
 func (a *arena) appendBlob(dst []byte, r ref) ([]byte, error) {
 	w := a.head(r.index())
 	h := header(w.load(ptBlobHeader))
@@ -137,7 +143,10 @@ func (a *arena) appendBlob(dst []byte, r ref) ([]byte, error) {
 	if n > a.obj.Record.Size-blobHead {
 		return dst, &CorruptError{a.obj.Name, "length of a blob", uint64(n), uint64(a.obj.Record.Size - blobHead)}
 	}
-	buf := make([]uint64, (n+7)/8)
+	all := blobCopies.Get().(*[]uint64)
+	defer blobCopies.Put(all)
+	*all = slices.Grow((*all)[:0], (n+7)/8)
+	buf := (*all)[:(n+7)/8]
 	copyWords(buf, rec[blobHead/8:blobHead/8+len(buf)])
 	if h2 := header(w.load(ptBlobHeader)); a.gone(r, h2) || h2.state() == Retiring {
 		return dst, ErrGone
