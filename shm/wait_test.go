@@ -182,21 +182,34 @@ func count(t *testing.T, pattern string) int {
 	return len(all)
 }
 
-// A cancelled call ends at once, not at the end of its slice: many in a row
-// would take minutes.
+// unslept fails when many calls were woken by the slice's end and not by what was to wake
+// them: each would have taken most of a second. Those here take a millisecond.
+func unslept(t *testing.T, calls int, took time.Duration) {
+	t.Helper()
+	if took > time.Duration(calls)*time.Second/4 {
+		t.Errorf("%d calls took %v to wake: nobody woke them before the slice was over", calls, took)
+	}
+}
+
+// A cancelled call ends at once, not at the end of its slice.
 func TestWait_Cancel(t *testing.T) {
 	withAndWithoutWaitV(t, func(t *testing.T) {
 		f := &farm{}
 		s := shmtest.New(t, f, nil)
-		for range 200 {
+		const rounds = 40
+		var took time.Duration
+		defer func() { unslept(t, rounds, took) }()
+		for range rounds {
 			ctx, cancel := context.WithCancel(t.Context())
 			got := make(chan error)
 			go func() { _, err := f.Todo.Get(ctx); got <- err }()
 			eventually(t, "the getter sleeps", func() bool { return waitsFor(s, "todo") })
+			began := time.Now()
 			cancel()
 			if err := <-got; !errors.Is(err, context.Canceled) {
 				t.Fatal(err)
 			}
+			took += time.Since(began)
 			eventually(t, "it is gone", func() bool { return !waitsFor(s, "todo") })
 		}
 	})
@@ -249,27 +262,49 @@ func TestWait_CancelAfterMany(t *testing.T) {
 }
 
 // A wake-up that a process cannot use, because it is stopped and then killed, is not
-// lost: the next process has it too.
+// lost: the next process has it too, at once.
 func TestWait_WokenProcessDies(t *testing.T) {
 	f := &farm{}
 	s := shmtest.New(t, f, nil)
-	allSlots(t, f)
-	first := shmtest.Child(t, "sleeper", s.Name())
-	eventually(t, "it waits", func() bool { return len(s.Processes()) == 2 && s.Processes()[1].Waiting != "" })
-	got := make(chan error)
-	go func() {
-		c, err := f.Todo.Get(t.Context())
-		if err == nil {
-			err = c.Free()
-		}
-		got <- err
-	}()
-	eventually(t, "we wait too", func() bool { return waitsFor(s, "todo") })
-	must(t, first.Cmd.Process.Signal(unix.SIGSTOP))
-	eventually(t, "the first has stopped", func() bool { return state(t, first.Cmd.Process.Pid) == "T" })
-	must(t, f.Todo.TryPut(newJob(t, f, "", 1)))
-	must(t, <-got)
-	first.Kill()
+	const rounds = 20
+	var took time.Duration
+	for range rounds {
+		first := shmtest.Child(t, "getter", s.Name())
+		eventually(t, "it waits", func() bool {
+			p := s.Processes()
+			return len(p) == 2 && p[1].Waiting == "todo" && state(t, p[1].PID) == "S"
+		})
+		got := make(chan error)
+		go func() {
+			c, err := f.Todo.Get(t.Context())
+			if err == nil {
+				err = c.Free()
+			}
+			got <- err
+		}()
+		eventually(t, "we wait too", func() bool { return waitsFor(s, "todo") })
+		must(t, first.Cmd.Process.Signal(unix.SIGSTOP))
+		eventually(t, "the first has stopped", func() bool { return state(t, first.Cmd.Process.Pid) == "T" })
+		c := newJob(t, f, "", 1)
+		began := time.Now()
+		must(t, f.Todo.TryPut(c))
+		must(t, <-got)
+		took += time.Since(began)
+		first.Kill()
+		eventually(t, "it is swept", func() bool { return len(s.Processes()) == 1 })
+	}
+	unslept(t, rounds, took)
+}
+
+func init() {
+	// getter NAME: wait for a job.
+	shmtest.Register("getter", func(args []string) {
+		f := &farm{}
+		_, err := shm.Attach(args[0], f, nil)
+		check1(err)
+		_, err = f.Todo.Get(tctx)
+		check1(err)
+	})
 }
 
 func init() {

@@ -60,5 +60,10 @@ func TestMutants(t *testing.T) {
 			New: "			q.arena.room.Signal()\n			if MUTANT && h.state() == Owned && h.owner() != q.arena.c.self {\n				return claim{}, ErrEmpty\n			}\n",
 			Run: "TestStop/operations/^op=get$", Want: "waits for its poster, stopped at claim",
 		},
+		mutant.Mutant{
+			Name: "nobody looks once a slice", File: "shm/watch_linux.go",
+			Old: "				s.c.sleeper.pulse()\n			}\n", New: "				if !MUTANT {\n					s.c.sleeper.pulse()\n				}\n			}\n",
+			Run: "TestStop_Waker/event.bump/continued", Want: "the sleeper was never woken",
+		},
 	)
 }
