@@ -22,7 +22,7 @@ import (
 //	work STEP N  claims N requests at a step and advances each
 //	puts N PACE  puts N times, every PACE nanoseconds, the time since boot
 //	gets N       gets N times; answers how old each item was, in nanoseconds
-//	block        waits for a request at step 3
+//	block N      waits for requests at step 3, N times at once
 
 func init() {
 	roles["agent"] = func(args []string) error {
@@ -72,9 +72,15 @@ func agentCommand(m memory, command string, n, m2 int) ([]int64, error) {
 		fmt.Println("ready")
 		return agesOfGets(m, n)
 	case "block":
+		ended := make(chan error)
+		for range n {
+			go func() {
+				_, err := m.Claim(objects.Step3)
+				ended <- err
+			}()
+		}
 		fmt.Println("ready")
-		_, err := m.Claim(objects.Step3)
-		return nil, err
+		return nil, <-ended
 	}
 	return nil, fmt.Errorf("unknown command")
 }

@@ -6,7 +6,7 @@ import "testing"
 // happens. The client of all modes but pyro5 is this process.
 func BenchmarkCall(b *testing.B) {
 	get := shared(b, func(tb testing.TB, name string) *world {
-		return newWorld(tb, modeNamed(name), size{users: usualUsers})
+		return newFullWorld(tb, modeNamed(name), size{users: usualUsers})
 	})
 	for _, o := range ops {
 		for _, m := range modes {

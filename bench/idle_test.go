@@ -7,25 +7,26 @@ import (
 	"time"
 )
 
-// BenchmarkIdle: ten processes wait for a request that does not come. An op is
-// the time that is looked at: a second, or BENCH_IDLE (a Go duration). Memory is
-// the mean of the ten; PSS divides what processes share. cpu and switches are a
-// second's, of the ten and the servers together.
+// BenchmarkIdle: ten processes wait for requests that do not come, each ten times
+// at once: ten goroutines, in Python threads. An op is the time that is looked at:
+// a second, or BENCH_IDLE (a Go duration). Memory is the mean of the ten; PSS
+// divides what processes share. cpu and switches are a second's, of the ten and
+// the servers together.
 func BenchmarkIdle(b *testing.B) {
 	period, err := time.ParseDuration(cmp.Or(os.Getenv("BENCH_IDLE"), "1s"))
 	if err != nil {
 		b.Fatal("BENCH_IDLE: ", err)
 	}
-	const count = 10
+	const count, waits = 10, 10
 	for _, m := range modes {
 		if m.alone {
 			continue
 		}
 		b.Run("mode="+m.name, func(b *testing.B) {
 			w := newWorld(b, m, size{users: usualUsers})
-			agents := w.idle(b, nil, count)
+			agents := w.idle(b, nil, count, waits)
 			all := append(agents[:count:count], w.servers...)
-			time.Sleep(100 * time.Millisecond) // what starting leaves behind is not idling
+			time.Sleep(500 * time.Millisecond) // what starting leaves behind is not idling
 			b.ResetTimer()
 			used, gave := cpu(b, all...), switches(b, all...)
 			for range b.N {
@@ -42,11 +43,12 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// idle makes the number of agents that wait at step 3 up to n.
-func (w *world) idle(tb testing.TB, agents []*process, n int) []*process {
+// idle makes the number of agents up to n; each new one waits at step 3, so many
+// times at once.
+func (w *world) idle(tb testing.TB, agents []*process, n, waits int) []*process {
 	for len(agents) < n {
 		p := w.agent(tb)
-		p.say("block")
+		p.say("block %d", waits)
 		p.hear("ready")
 		agents = append(agents, p)
 	}

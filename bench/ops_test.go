@@ -48,9 +48,9 @@ func check(ok bool, err error) error {
 }
 
 // launchAndEnd launches a new URL, and lets the oldest waiting request end: the
-// same one, unless others wait. That keeps the number of unfinished requests;
-// every mode keeps finished ones until its table is full, and then frees the
-// oldest sixteenth, which is in the figures.
+// same one, unless others wait. That keeps the number of unfinished requests.
+// Every mode keeps ended ones until its table is full, and then frees the oldest
+// sixteenth of them: in a full one, each launch frees one, on the average.
 func launchAndEnd(_ *testing.B, m memory, n int) error {
 	for range n {
 		if _, created, err := m.Launch(newURL()); check(created, err) != nil {

@@ -9,7 +9,7 @@ const (
 
 // BenchmarkPipeline: user requests through the three steps. One process launches,
 // three others claim and advance, each at one step, and do no other work. There
-// are at most 512 requests on their way.
+// are at most some 512 requests on their way, and the table is full.
 func BenchmarkPipeline(b *testing.B) {
 	for _, m := range modes {
 		if m.alone {
@@ -21,7 +21,7 @@ func BenchmarkPipeline(b *testing.B) {
 		b.Run("mode="+m.name, func(sub *testing.B) {
 			if w == nil {
 				tb := &lasting{sub, b}
-				w = newWorld(tb, m, size{users: usualUsers})
+				w = newFullWorld(tb, m, size{users: usualUsers})
 				front = w.agent(tb)
 				for i := range workers {
 					workers[i] = w.agent(tb)

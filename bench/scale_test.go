@@ -31,7 +31,7 @@ func BenchmarkScale(b *testing.B) {
 					if w == nil {
 						w = newWorld(tb, m, size{users: usualUsers})
 					}
-					agents = w.idle(tb, agents, count-1)
+					agents = w.idle(tb, agents, count-1, 1)
 					w.measure(sub, o)
 				})
 			}

@@ -11,7 +11,9 @@ type world struct {
 	memory  memory
 }
 
-const usualUsers = 8192
+// usualUsers has room above the requests that an operation has in memory at a
+// time, a batch, and for no more ended ones than every mode can make beforehand.
+const usualUsers = 1024
 
 // newWorld skips the benchmark, and says how to install it, when the mode is
 // missing.
@@ -30,6 +32,16 @@ func newWorld(tb testing.TB, m mode, s size) *world {
 			tb.Error(err)
 		}
 	})
+	return w
+}
+
+// newFullWorld is one whose table is full, of ended requests but for s.fill: from
+// the first launch on, launching frees ended ones, in every mode alike.
+func newFullWorld(tb testing.TB, m mode, s size) *world {
+	w := newWorld(tb, m, s)
+	if err := launchAndEnd(nil, w.memory, s.users-s.fill); err != nil {
+		tb.Fatal(err)
+	}
 	return w
 }
 

@@ -7,6 +7,7 @@ usage: client.py URI
 
 import os
 import sys
+import threading
 import time
 
 import Pyro5.api
@@ -52,6 +53,11 @@ class Claim:
     def end(self, force):
         users.set_request_to_next_step(self.uri, self.status, force)
         self.request._pyroRelease()
+
+
+def wait_at_step_3(uri):
+    """A thread has a proxy of its own: Pyro lets no two use one."""
+    Pyro5.api.Proxy(uri).get()
 
 
 def status(uri):
@@ -216,9 +222,13 @@ def command(words):
                 put = tweets.get()
                 taken.append(time.clock_gettime_ns(time.CLOCK_MONOTONIC) - put)
             return taken
-        case ["block"]:
+        case ["block", n]:
+            waiting = [threading.Thread(target=wait_at_step_3, args=(queues[2]._pyroUri,)) for _ in range(int(n))]
+            for thread in waiting:
+                thread.start()
             print("ready", flush=True)
-            Claim(3)
+            for thread in waiting:
+                thread.join()
         case _:
             raise ValueError(f"unknown command {words}")
     return ()
