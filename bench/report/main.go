@@ -21,22 +21,40 @@ import (
 	"time"
 )
 
+// quickTime is what a quick run may take before its last round.
+const quickTime = 100 * time.Second
+
 const module = "github.com/aotf/sharedmem/bench"
 
 // A suite is one call of go test.
 type suite struct {
-	pkg, bench  string
-	full, quick string // time for one benchmark; "" leaves the suite out
+	pkg, names  string        // of benchmarks, with | between
+	full, quick string        // time for one benchmark; "" leaves the suite out
+	fullTook    time.Duration // a round, on two processors of 2026 that are busy with more
+	quickTook   time.Duration
 	env         []string
 }
 
+func (s suite) bench() string { return "^Benchmark(" + s.names + ")$" }
+
+// leftOut says why a run leaves the suite out, if it does.
+func (s suite) leftOut(quick bool, only *regexp.Regexp) string {
+	switch {
+	case quick && s.quick == "":
+		return "--quick"
+	case !only.MatchString(s.pkg + " " + s.bench()):
+		return "--only"
+	}
+	return ""
+}
+
 var suites = []suite{
-	{pkg: "./primitives", bench: "^Benchmark(RoundTrip|Throughput|PutGet|AllocFree)$", full: "0.2s", quick: "50ms"},
-	{pkg: "./primitives", bench: "^Benchmark(Lookup|Pages|Attach|Attached|Options)$", full: "0.1s", quick: "20ms"},
-	{pkg: ".", bench: "^BenchmarkCall$", full: "50ms", quick: "10ms"},
-	{pkg: ".", bench: "^BenchmarkHandoff$", full: "200x", quick: "50x"},
-	{pkg: ".", bench: "^Benchmark(Pipeline|Growth|Scale)$", full: "0.1s", env: []string{"BENCH_GROWTH=1000000", "BENCH_SCALE=64"}},
-	{pkg: ".", bench: "^BenchmarkIdle$", full: "5x"},
+	{pkg: "./primitives", names: "RoundTrip|Throughput|PutGet|AllocFree", full: "0.2s", quick: "50ms"},
+	{pkg: "./primitives", names: "Lookup|Pages|Attach|Attached|Options", full: "0.1s", quick: "20ms"},
+	{pkg: ".", names: "Call", full: "50ms", quick: "10ms"},
+	{pkg: ".", names: "Handoff", full: "200x", quick: "50x"},
+	{pkg: ".", names: "Pipeline|Growth|Scale", full: "0.1s", env: []string{"BENCH_GROWTH=1000000", "BENCH_SCALE=64"}},
+	{pkg: ".", names: "Idle", full: "5x"},
 }
 
 func main() {
@@ -79,14 +97,20 @@ func report(quick bool, rounds int, only, out string, asJSON bool, from string) 
 	if asJSON {
 		e := json.NewEncoder(os.Stdout)
 		e.SetIndent("", "  ")
-		return e.Encode(r.document())
+		if err := e.Encode(r.document()); err != nil {
+			return err
+		}
+	} else {
+		r.print(os.Stdout)
+		fmt.Printf("\nPlots and %s are in %s.\n", filepath.Base(raw), out)
 	}
-	r.print(os.Stdout)
-	fmt.Printf("\nPlots and %s are in %s.\n", filepath.Base(raw), out)
+	if len(r.failed) > 0 {
+		return fmt.Errorf("%d suites failed; what the others measured is printed", len(r.failed))
+	}
 	return nil
 }
 
-// measure runs the rounds. A quick run starts no round that would end too late.
+// measure says how long it will take, and runs the rounds.
 func measure(r *results, quick bool, rounds int, only string) error {
 	wanted, err := regexp.Compile(only)
 	if err != nil {
@@ -96,32 +120,32 @@ func measure(r *results, quick bool, rounds int, only string) error {
 	if err != nil {
 		return fmt.Errorf("find %s: %w; run this inside the repository", module, err)
 	}
+	var estimate time.Duration
+	for _, s := range suites {
+		if why := s.leftOut(quick, wanted); why != "" {
+			for name := range strings.SplitSeq(s.names, "|") {
+				r.missing[name] = why
+			}
+		} else if quick {
+			estimate += s.quickTook
+		} else {
+			estimate += s.fullTook
+		}
+	}
+	if quick { // a round that would end too late is not begun
+		rounds = max(1, min(rounds, int(quickTime/max(estimate, 1))))
+	}
+	fmt.Fprintf(os.Stderr, "about %v, and the time to build: %d rounds of %v; more on a busy machine\n", time.Duration(rounds)*estimate, rounds, estimate)
 	start := time.Now()
 	var longest time.Duration
 	for round := 1; round <= rounds; round++ {
 		began := time.Now()
-		if quick && time.Since(start)+longest > 100*time.Second {
+		if quick && time.Since(start)+longest > quickTime {
 			break
 		}
 		for _, s := range suites {
-			per := s.full
-			if quick {
-				per = s.quick
-			}
-			if per == "" || !wanted.MatchString(s.pkg+" "+s.bench) {
-				continue
-			}
-			fmt.Fprintf(os.Stderr, "round %d of %d, %s %s, %s each\n", round, rounds, s.pkg, s.bench, per)
-			c := exec.Command("go", "test", "-v", "-run", "^$", "-bench", s.bench, "-benchtime", per, "-timeout", "20m", s.pkg)
-			c.Dir = strings.TrimSpace(string(dir))
-			c.Env = append(os.Environ(), s.env...)
-			c.Stderr = os.Stderr
-			text, err := c.Output()
-			r.parse(string(text))
-			if err != nil {
-				_, _ = io.WriteString(os.Stderr, tail(string(text), 2000))
-				fmt.Fprintf(os.Stderr, "%s %s: %v; the rest goes on\n", s.pkg, s.bench, err)
-				r.failed[s.pkg+" "+s.bench]++
+			if s.leftOut(quick, wanted) == "" {
+				s.run(r, quick, strings.TrimSpace(string(dir)), fmt.Sprintf("round %d of %d", round, rounds))
 			}
 		}
 		took := time.Since(began)
@@ -134,6 +158,26 @@ func measure(r *results, quick bool, rounds int, only string) error {
 		return fmt.Errorf("nothing was measured on %s/%s", runtime.GOOS, runtime.GOARCH)
 	}
 	return nil
+}
+
+// run adds the suite's values of a round. A failure is noted, and the rest goes on.
+func (s suite) run(r *results, quick bool, dir, round string) {
+	per := s.full
+	if quick {
+		per = s.quick
+	}
+	fmt.Fprintf(os.Stderr, "%s, %s %s, %s each\n", round, s.pkg, s.bench(), per)
+	c := exec.Command("go", "test", "-v", "-run", "^$", "-bench", s.bench(), "-benchtime", per, "-timeout", "20m", s.pkg)
+	c.Dir = dir
+	c.Env = append(os.Environ(), s.env...)
+	c.Stderr = os.Stderr
+	text, err := c.Output()
+	r.parse(string(text))
+	if err != nil {
+		_, _ = io.WriteString(os.Stderr, tail(string(text), 2000))
+		fmt.Fprintf(os.Stderr, "%s %s: %v; the rest goes on\n", s.pkg, s.bench(), err)
+		r.failed[s.pkg+" "+s.bench()]++
+	}
 }
 
 func tail(s string, n int) string { return s[max(0, len(s)-n):] }

@@ -28,6 +28,17 @@ var colours = []color.Color{
 	color.RGBA{230, 159, 0, 255}, color.RGBA{86, 180, 233, 255}, color.RGBA{0, 0, 0, 255}, color.RGBA{120, 120, 120, 255},
 }
 
+// looks gives each mode its colour, which it has in every plot.
+var looks = []string{"shm", "private", "netrpc-unix", "netrpc-tcp", "jsonrpc-unix", "grpc-unix", "redis", "pyro5"}
+
+// look is the colour of a name: a mode's own, else by its place.
+func look(name string, place int) int {
+	if i := slices.Index(looks, name); i >= 0 {
+		return i
+	}
+	return place
+}
+
 var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{}}
 
 // plots writes every plot that the results have values for.
@@ -53,12 +64,7 @@ func plots(r *results, dir string) error {
 			return err
 		}
 	}
-	if err := r.rows("Call/", func(name, unit string) (row, dot string) {
-		if unit != "ns/op" {
-			return "", ""
-		}
-		return part(name, "op"), part(name, "mode")
-	}).draw(filepath.Join(dir, "calls.svg"), "One operation, by mode", "ns"); err != nil {
+	if err := callBars(r, filepath.Join(dir, "calls.svg")); err != nil {
 		return err
 	}
 	if err := r.rows("Throughput/", func(name, unit string) (row, dot string) {
@@ -133,12 +139,8 @@ func (t dotRows) draw(file, title, unit string) error {
 		all = append(all, s)
 	}
 	p := newPlot(title, unit)
-	slices.Reverse(order)
-	for i := range order {
-		order[i] = strings.Repeat(" ", 3+len(order[i])/4) + order[i] // room, where the font is a wider one
-	}
-	p.NominalY(order...)
-	return save(p, file, all, false, vg.Length(len(order))*0.9*vg.Centimeter+5*vg.Centimeter)
+	nominalRows(p, order)
+	return scatter(p, file, all, false, vg.Length(len(order))*0.9*vg.Centimeter+5*vg.Centimeter)
 }
 
 func mean(m map[string]float64) (v float64) {
@@ -174,8 +176,9 @@ func (r *results) curves(prefix, where, x, by string) (all []series) {
 
 func curves(file, title, x string, all []series) error {
 	p := newPlot(title, x)
+	p.Y.Label.Text = "time"
 	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{"ns"}
-	return save(p, file, all, true, 10*vg.Centimeter)
+	return scatter(p, file, all, true, 10*vg.Centimeter)
 }
 
 func newPlot(title, unit string) *plot.Plot {
@@ -186,13 +189,13 @@ func newPlot(title, unit string) *plot.Plot {
 	}
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{unit}
 	p.Legend.Top, p.Legend.Left = true, false
-	p.Legend.YOffs = -0.2 * vg.Centimeter
+	p.Legend.YOffs, p.Legend.Padding = -0.2*vg.Centimeter, 2
 	p.Add(plotter.NewGrid())
 	return p
 }
 
-// save draws the series and writes the file; without values it writes nothing.
-func save(p *plot.Plot, file string, all []series, lines bool, height vg.Length) error {
+// scatter draws the series and writes the file; without values it writes nothing.
+func scatter(p *plot.Plot, file string, all []series, lines bool, height vg.Length) error {
 	n := 0
 	for i, s := range all {
 		if len(s.points) == 0 {
@@ -203,6 +206,7 @@ func save(p *plot.Plot, file string, all []series, lines bool, height vg.Length)
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
 		}
+		i = look(s.name, i)
 		dots.Color, dots.Shape, dots.Radius = colours[i%len(colours)], glyphs[i%len(glyphs)], 3.5
 		p.Add(dots)
 		if lines {
@@ -213,11 +217,16 @@ func save(p *plot.Plot, file string, all []series, lines bool, height vg.Length)
 			line.Color, line.Width = dots.Color, 1.2
 			p.Add(line)
 		}
-		p.Legend.Add(s.name, dots)
+		p.Legend.Add(roomy(s.name), dots)
 	}
 	if n == 0 {
 		return nil
 	}
+	return save(p, file, lines, height)
+}
+
+// save rounds the axes to powers of ten and writes the file.
+func save(p *plot.Plot, file string, lines bool, height vg.Length) error {
 	low, high := &p.X.Min, &p.X.Max
 	*low, *high = decade(*low, false), decade(*high, true)
 	if lines {
@@ -230,7 +239,7 @@ func save(p *plot.Plot, file string, all []series, lines bool, height vg.Length)
 }
 
 // decades are the marks of a log axis: a label for each power of ten but the last,
-// which would be cut off.
+// which would be cut off; on a short axis for twice and five times of it, too.
 type decades struct{ unit string }
 
 func (d decades) Ticks(low, high float64) (ticks []plot.Tick) {
@@ -238,6 +247,9 @@ func (d decades) Ticks(low, high float64) (ticks []plot.Tick) {
 		ticks = append(ticks, plot.Tick{Value: v})
 		if v*10 <= high*1.0001 {
 			ticks[len(ticks)-1].Label = d.label(v)
+			if high/low < 101 {
+				ticks = append(ticks, plot.Tick{Value: 2 * v, Label: d.label(2 * v)}, plot.Tick{Value: 5 * v, Label: d.label(5 * v)})
+			}
 		}
 	}
 	return ticks
@@ -248,7 +260,7 @@ func (d decades) label(v float64) string {
 	if d.unit == "ns" {
 		names = []string{" ns", " µs", " ms", " s"}
 	}
-	i := min(max(int(math.Round(math.Log10(v)))/3, 0), len(names)-1)
+	i := min(max(int(math.Floor(math.Log10(v*1.0001)))/3, 0), len(names)-1)
 	return strconv.FormatFloat(v/math.Pow(1000, float64(i)), 'g', 4, 64) + names[i]
 }
 

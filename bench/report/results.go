@@ -90,13 +90,17 @@ func (r *results) raw() string {
 // sample is a benchmark's values of one unit.
 func (r *results) sample(name, unit string) []float64 { return r.values[name][unit] }
 
+// median is the mean of the two in the middle when there is no single one.
+func median(v []float64) float64 {
+	s := slices.Sorted(slices.Values(v))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
 // quantile of a sample that is not empty, without interpolation.
 func quantile(v []float64, q float64) float64 {
 	s := slices.Sorted(slices.Values(v))
 	return s[min(int(q*float64(len(s))), len(s)-1)]
 }
-
-func median(v []float64) float64 { return quantile(v, 0.5) }
 
 // part is the value of a key in a name like Call/op=launch/mode=shm.
 func part(name, key string) string {
