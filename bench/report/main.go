@@ -49,12 +49,12 @@ func (s suite) leftOut(quick bool, only *regexp.Regexp) string {
 }
 
 var suites = []suite{
-	{pkg: "./primitives", names: "RoundTrip|Throughput|PutGet|AllocFree", full: "0.2s", quick: "50ms"},
-	{pkg: "./primitives", names: "Lookup|Pages|Attach|Attached|Options", full: "0.1s", quick: "20ms"},
-	{pkg: ".", names: "Call", full: "50ms", quick: "10ms"},
-	{pkg: ".", names: "Handoff", full: "200x", quick: "50x"},
-	{pkg: ".", names: "Pipeline|Growth|Scale", full: "0.1s", env: []string{"BENCH_GROWTH=1000000", "BENCH_SCALE=64"}},
-	{pkg: ".", names: "Idle", full: "5x"},
+	{pkg: "./primitives", names: "RoundTrip|Throughput|PutGet|AllocFree", full: "0.2s", quick: "50ms", fullTook: 20 * time.Second, quickTook: 10 * time.Second},
+	{pkg: "./primitives", names: "Lookup|Pages|Attach|Attached|Options", full: "0.1s", quick: "20ms", fullTook: 12 * time.Second, quickTook: 5 * time.Second},
+	{pkg: ".", names: "Call", full: "50ms", quick: "10ms", fullTook: 30 * time.Second, quickTook: 18 * time.Second},
+	{pkg: ".", names: "Handoff", full: "200x", quick: "50x", fullTook: 4 * time.Second, quickTook: 2 * time.Second},
+	{pkg: ".", names: "Pipeline|Growth|Scale", full: "0.1s", fullTook: 100 * time.Second, env: []string{"BENCH_GROWTH=1000000", "BENCH_SCALE=64"}},
+	{pkg: ".", names: "Idle", full: "5x", fullTook: 55 * time.Second},
 }
 
 func main() {
