@@ -129,7 +129,7 @@ func trips(b *testing.B, trip func() error) {
 
 func median(v []float64) float64 {
 	slices.Sort(v)
-	return v[len(v)/2]
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
 }
 
 func samples(b *testing.B) int { return min(max(b.N, 200), 50_000) }
