@@ -133,7 +133,7 @@ func remove(name string, o *Options, force, onlyRetired bool) error {
 		return errors.Join(fmt.Errorf("%s: %w", path, err), s.file.close())
 	}
 	reach(ptRetired)
-	return errors.Join(removeSideFiles(path), removeFile(path), s.file.close())
+	return errors.Join(removeSideFiles(path, ""), removeFile(path), s.file.close())
 }
 
 func (s *Segment) isRetired() (yes bool) {
@@ -172,10 +172,13 @@ func SideFiles(path string) ([]string, error) {
 	return filepath.Glob(strings.NewReplacer("[", "\\[", "*", "\\*", "?", "\\?").Replace(sidePrefix(path)) + "*")
 }
 
-func removeSideFiles(path string) error {
+// removeSideFiles removes all but one, or all.
+func removeSideFiles(path, but string) error {
 	side, err := SideFiles(path)
 	for _, p := range side {
-		err = errors.Join(err, removeFile(p))
+		if p != but {
+			err = errors.Join(err, removeFile(p))
+		}
 	}
 	return err
 }
@@ -240,7 +243,7 @@ func (s *Segment) removeName() error {
 		s.c.head[headState].store(ptRetireSegment, segmentRetired)
 		return nil
 	})
-	if err := errors.Join(err, removeSideFiles(s.path), removeFile(s.path)); !errors.Is(err, ErrSegmentFault) {
+	if err := errors.Join(err, removeSideFiles(s.path, ""), removeFile(s.path)); !errors.Is(err, ErrSegmentFault) {
 		return err
 	}
 	return nil

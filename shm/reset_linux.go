@@ -52,10 +52,7 @@ func (s *Segment) replace(opt *Options, force bool) error {
 		return err
 	}
 	fresh.c.choose(chosen, func(string, uint64, uint64) {})
-	if err := removeSideFiles(s.path); err != nil {
-		return err
-	}
-	return s.giveWayTo(fresh)
+	return s.giveWayTo(fresh, true)
 }
 
 // bequeath gives the owner, group and mode of the segment's file to its successor.
@@ -73,10 +70,12 @@ func (s *Segment) bequeath(fresh *Segment) error {
 // resetSide begins the name of the new file while the old one still has its own.
 const resetSide = "reset."
 
-// giveWayTo retires the segment and gives its name to a new one, whole.
-func (s *Segment) giveWayTo(fresh *Segment) error {
+// giveWayTo retires the segment and gives its name to a new one, whole. Side files, if
+// they go with the old one, go when it is retired, not before: until then it may be
+// found again with all that it had.
+func (s *Segment) giveWayTo(fresh *Segment, withSides bool) error {
 	next := sidePrefix(s.path) + resetSide + strconv.Itoa(os.Getpid())
-	if err := fresh.file.link(next); err != nil {
+	if err := errors.Join(removeFile(next), fresh.file.link(next)); err != nil { // of a process of this id that was killed
 		return err
 	}
 	reach(ptResetLinked)
@@ -84,6 +83,11 @@ func (s *Segment) giveWayTo(fresh *Segment) error {
 		return errors.Join(err, removeFile(next))
 	}
 	reach(ptRetired)
+	if withSides {
+		if err := removeSideFiles(s.path, next); err != nil {
+			return errors.Join(err, removeFile(next))
+		}
+	}
 	err := os.Rename(next, s.path)
 	if errors.Is(err, fs.ErrNotExist) { // a forced removal took both files
 		err = fmt.Errorf("%w: %s was removed while it was reset", ErrNotExist, s.path)

@@ -169,13 +169,13 @@ func (s *snapshot) restoreInto(old *Segment, opt *Options, r *RestoreReport) err
 	fresh.c.choose(old.c.settings(), func(name string, was, is uint64) {
 		r.Notes = append(r.Notes, fmt.Sprintf("setting %s stays %d, as in the segment that was there; the snapshot has %d", name, is, was))
 	})
-	if err := removeSideFiles(old.path); err != nil {
+	if err := removeSideFiles(old.path, ""); err != nil {
 		return err
 	}
 	if r.SideFiles, err = copySide(s.path, old.path); err != nil {
 		return err
 	}
-	return old.giveWayTo(fresh)
+	return old.giveWayTo(fresh, false)
 }
 
 // empty is nil for a segment that has no record.

@@ -192,13 +192,42 @@ func (v *verifier) posted(a *arena, i uint32, h header, q *lane, posts *posts) {
 		}
 	}
 	v.indexed(a, i, h)
+	v.values(a, i, h)
 }
 
 func (v *verifier) settled(a *arena, i uint32, h header) {
 	v.indexed(a, i, h)
+	v.values(a, i, h)
 	if a.obj.Holder && !v.c.holds(makeRef(a.id, h, i), a.rec(i)) {
 		v.add(Repairable, a.obj.Name, "record %s: a blob that its holder does not name", makeRef(a.id, h, i))
 	}
+}
+
+// values checks that each published field of blobs is empty or has a blob that is this
+// field's: nobody changes them while the record waits or is settled.
+func (v *verifier) values(a *arena, i uint32, h header) {
+	r := makeRef(a.id, h, i)
+	for k, at := range a.blobAt {
+		if a.blobPh[k] > a.phase(h) {
+			continue
+		}
+		b := ref(a.rec(i)[at].load(ptVerify))
+		if b != 0 && !v.c.valueOf(b, r, at) && header(a.head(i).load(ptVerify)) == h {
+			v.add(Corrupt, a.obj.Name, "record %s: the field at byte %d has blob %s, which is not its own", r, at*8, b)
+		}
+	}
+}
+
+// valueOf tells whether a blob lives and says that it belongs to that word of the record.
+func (c *core) valueOf(b, holder ref, at int) bool {
+	a := c.arenas[b.arena()]
+	if a == nil || !a.obj.Holder || b.index() >= a.n {
+		return false
+	}
+	rec := a.rec(b.index())
+	mine := ref(rec[0].load(ptVerify)) == holder && uint32(rec[1].load(ptVerify)) == uint32(at*8)
+	h := header(a.head(b.index()).load(ptVerify))
+	return mine && !a.gone(b, h) && h.state() != Retiring
 }
 
 // indexed checks that a published record of an indexed arena can be looked up.

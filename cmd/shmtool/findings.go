@@ -32,6 +32,7 @@ var meanings = map[string]meaning{
 	"record %s: posted to no queue":                                          {"the header of a record names no queue", mendReset},
 	"record %s (turn %d): posted, but not in the bitmap":                     {"its poster died on the way; nobody can take it until then", mendSweep},
 	"record %s: a blob that its holder does not name":                        {"somebody died while replacing a value; its memory is not free", mendSweep},
+	"record %s: the field at byte %d has blob %s, which is not its own":      {"a value of the record is lost, or another record's is shown for it", mendReset},
 	"record %s of %s is %s, but not in the index":                            {"a record that everybody should find is not found", mendReset},
 	"head %d and tail %d of %d slots":                                        {"the positions of a ring are farther apart than it is long", mendReset},
 	"slot %d: lap %d, and the tail is in lap %d":                             {"a slot of a ring holds what no put can have left, and every put will fail there", mendReset},

@@ -236,6 +236,24 @@ func TestRedact(t *testing.T) {
 	}
 }
 
+// Nor is what a worker of AOTF works on.
+func TestRedact_Threads(t *testing.T) {
+	name := aotfSegment(t, 3)
+	secrets := []string{"art.example.org", "192.0.2."}
+	for _, args := range [][]string{{"stat", name}, {"stat", name, "--json"}, {"top", name, "--count", "1"}, {"top", name, "--count", "1", "--json"}, {"dump", name, "--all"}} {
+		open, _ := call(t, 0, args...)
+		if !strings.Contains(open, secrets[0]) {
+			t.Errorf("%q: no %q at all", args, secrets[0])
+		}
+		out, _ := call(t, 0, append(args, "--redact")...)
+		for _, s := range secrets {
+			if strings.Contains(out, s) {
+				t.Errorf("%q --redact: %q is in\n%s", args, s, out)
+			}
+		}
+	}
+}
+
 // The answer of a look is worth nothing if it is not of now.
 func TestStat_Holders(t *testing.T) {
 	a, name := openShop(t)
@@ -313,6 +331,47 @@ func TestLooking_JSON(t *testing.T) {
 		}
 		if n == 0 {
 			t.Errorf("%q says nothing", args)
+		}
+	}
+}
+
+// A segment's records may form a long list: each is named by the next few only.
+type chain struct {
+	Links shm.Arena[link]
+	Ready shm.Ring[link]
+}
+
+type link struct {
+	Next   shm.Ref[link]
+	Number uint64
+}
+
+func (a *chain) Define(l *shm.Layout) {
+	a.Links.Define(l, "links", 50_000)
+	a.Ready.Define(l, "ready", &a.Links)
+}
+
+func TestDump_LongList(t *testing.T) {
+	a := &chain{}
+	name := shmtest.Name(t)
+	s, err := shm.Create(name, a, nil)
+	must(t, err)
+	t.Cleanup(func() { _ = s.Close() })
+	var next shm.Ref[link]
+	for range a.Links.Cap() {
+		c, err := a.Links.TryNew()
+		must(t, err)
+		c.Record().Next = next
+		next = c.Ref()
+		must(t, a.Ready.TryPut(c))
+	}
+	out, _ := call(t, 0, "dump", name, "--object", "links", "--limit", "0")
+	if n := strings.Count(out, "Next"); n != a.Links.Cap()-1 && n != a.Links.Cap() {
+		t.Errorf("%d of %d records", n, a.Links.Cap())
+	}
+	for line := range strings.Lines(out) {
+		if len(line) > 200 {
+			t.Fatalf("a line of %d bytes: %.200s", len(line), line)
 		}
 	}
 }

@@ -13,6 +13,7 @@ type namer struct {
 	redact bool
 	arenas map[string]arenaNames
 	known  map[string]string
+	depth  int // of references that are being followed
 }
 
 type arenaNames struct {
@@ -21,7 +22,7 @@ type arenaNames struct {
 }
 
 func newNamer(m *shm.Image, redact bool) *namer {
-	n := &namer{m, redact, map[string]arenaNames{}, map[string]string{}}
+	n := &namer{m, redact, map[string]arenaNames{}, map[string]string{}, 0}
 	for _, o := range m.Objects() {
 		switch {
 		case o.Record != nil:
@@ -35,10 +36,13 @@ func newNamer(m *shm.Image, redact bool) *namer {
 	return n
 }
 
-const longestKey = 48 // characters of a key that is shown beside a reference
+const (
+	longestKey = 48 // characters of a key that is shown beside a reference
+	mostNamed  = 3  // references that are followed for a name: records may form a long list
+)
 
 // of is "users illustration \"https://...\"": the arena and the key of the record,
-// or, without an index, the first record that it names itself.
+// or, without an index, the first record that it names itself, and so on for a few.
 func (n *namer) of(ref string) string {
 	if text, ok := n.known[ref]; ok {
 		return text
@@ -46,9 +50,17 @@ func (n *namer) of(ref string) string {
 	if len(n.known) > 10000 {
 		clear(n.known)
 	}
+	if n.depth == mostNamed {
+		return ref
+	}
 	n.known[ref] = "a circle of references" // unless it is none
-	n.known[ref] = n.look(ref)
-	return n.known[ref]
+	n.depth++
+	text := n.look(ref)
+	n.depth--
+	if n.known[ref] = text; n.depth > 0 { // cut short for whoever asked
+		delete(n.known, ref)
+	}
+	return text
 }
 
 func (n *namer) look(ref string) string {

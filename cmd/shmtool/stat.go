@@ -64,7 +64,7 @@ func stat(t *tool, waits bool) error {
 	if err != nil {
 		return err
 	}
-	if s.Threads, err = threadsOf(m, s.Objects, false); err != nil {
+	if s.Threads, err = threadsOf(m, s.Objects, t.redact); err != nil {
 		return err
 	}
 	if t.json {

@@ -132,7 +132,7 @@ func (v *topView) look() segmentStat {
 	}
 	s, err := statOf(v.m, false)
 	if err == nil {
-		s.Threads, err = threadsOf(v.m, s.Objects, false)
+		s.Threads, err = threadsOf(v.m, s.Objects, v.t.redact)
 	}
 	switch {
 	case err != nil:

@@ -56,6 +56,11 @@ func TestMutants(t *testing.T) {
 			Run: "TestSystemCalls/op=restore$", Want: "side file a",
 		},
 		mutant.Mutant{
+			Name: "side files go before the segment that they belong to", File: "shm/reset_linux.go",
+			Old: "	fresh.c.choose(chosen, func(string, uint64, uint64) {})\n", New: "	fresh.c.choose(chosen, func(string, uint64, uint64) {})\n	if MUTANT {\n		_ = removeSideFiles(s.path, \"\")\n	}\n",
+			Run: "TestSystemCalls/op=reset-sides$", Want: "not reset, and without its side files",
+		},
+		mutant.Mutant{
 			Name: "a reset removes the old segment first", File: "shm/reset_linux.go",
 			Old: "	next := sidePrefix(s.path)", New: "	if MUTANT {\n		_ = os.Remove(s.path)\n	}\n	next := sidePrefix(s.path)",
 			Run: "TestSystemCalls/op=reset$", Want: "no segment has the name",

@@ -34,7 +34,7 @@ func find(name string) operation {
 
 var operations = []operation{
 	known("create"), known("open-new"), known("open-retired"), known("attach"),
-	known("remove"), known("remove-force"), stays("reset"), stays("reset-force"), stays("reset-chosen"),
+	known("remove"), known("remove-force"), stays("reset"), stays("reset-force"), stays("reset-chosen"), resetSides,
 	snapshot("snapshot", world.Find("attach")), snapshot("snapshot-tree", world.Find("tree-attach")),
 	restore("restore", world.Find("attach")), restore("restore-tree", world.Find("tree-attach")),
 	restoreInto("restore-into", world.Find("attach")), restoreInto("restore-into-tree", world.Find("tree-attach")),
@@ -67,6 +67,37 @@ func stays(name string) operation {
 		audit(t, segment, file, acks)
 	}
 	return op
+}
+
+// resetSides: as long as the old segment can be attached to, its side files are there.
+var resetSides = operation{name: "reset-sides",
+	stage: func(t *testing.T) (string, string) { return withSides(t, world.Find("attach")), "" },
+	run:   func(segment, _ string) { world.Check(shm.Reset(segment, nil, false)) },
+	audit: func(t *testing.T, segment, _ string, acks map[string]bool) {
+		state, used := content(t, segment)
+		for name := range sides {
+			if _, err := os.Stat(side(segment, name)); err != nil && state == "open" && used > 0 {
+				t.Errorf("not reset, and without its side files: %v", err)
+			} else if err == nil && acks["ended"] {
+				t.Errorf("reset, and side file %s is there", name)
+			}
+		}
+		world.Find("reset").Audit(t, segment, acks)
+	},
+}
+
+// content is the state of a segment and how many records it has.
+func content(t *testing.T, segment string) (state string, used int) {
+	t.Helper()
+	m, err := shm.Inspect(segment, nil)
+	world.Must(t, err)
+	defer m.Close()
+	st, err := m.Stats()
+	world.Must(t, err)
+	for _, o := range st.Objects {
+		used += o.Used
+	}
+	return m.State, used
 }
 
 func there(t *testing.T, segment string) bool {
@@ -184,16 +215,7 @@ func restoreInto(name string, w world.Operation) operation {
 			return segment, file
 		},
 		audit: func(t *testing.T, segment, file string, acks map[string]bool) {
-			m, err := shm.Inspect(segment, nil)
-			world.Must(t, err)
-			st, err := m.Stats()
-			world.Must(t, err)
-			used := 0
-			for _, o := range st.Objects {
-				used += o.Used
-			}
-			world.Must(t, m.Close())
-			if used == 0 {
+			if _, used := content(t, segment); used == 0 {
 				if acks["there"] {
 					t.Error("restored, and empty")
 				}

@@ -122,7 +122,10 @@ func testRecoverer(t *testing.T) {
 
 // neighbour kills one that is there when another process dies, and audits.
 func (p program) neighbour(t *testing.T, s stage, where string) death {
-	segment := s.fresh(t)
+	return p.neighbourOf(t, s.fresh(t), where)
+}
+
+func (p program) neighbourOf(t *testing.T, segment, where string) death {
 	c := shmtest.Child(t, "neighbour", p.name, segment, where)
 	c.Want("ready")
 	acks := p.leave(t, segment)
@@ -150,7 +153,12 @@ func testLines(t *testing.T) {
 			if !second(p.neighbour(t, roomy, line)) {
 				return
 			}
-			segment := left.fresh(t)
+			segment := roomy.fresh(t)
+			world.Hint(segment) // a sweeper who will not come
+			if !second(p.neighbourOf(t, segment, line)) {
+				return
+			}
+			segment = left.fresh(t)
 			second(watch(t, "recover", p.name, segment, line))
 			world.Find(p.audits).Audit(t, segment, acks)
 		})

@@ -119,6 +119,9 @@ func TestLinearizable(t *testing.T) {
 			if stepping && killEvery > 0 && sum.open < windows/killEvery/4 || sum.operations < 10*windows {
 				t.Error("too little was recorded")
 			}
+			if sum.relaxed > windows/10 {
+				t.Error("who is refused is refused without cause: more than a machine's pauses explain")
+			}
 			h.end()
 		})
 	}

@@ -30,6 +30,8 @@ type Mutant struct {
 func Test(t *testing.T, tags string, mutants ...Mutant) {
 	t.Helper()
 	program := build(t, tags, mutants)
+	caught := 0
+	defer func() { t.Logf("%d of %d mutants caught", caught, len(mutants)) }()
 	for _, m := range mutants {
 		t.Run(m.Name, func(t *testing.T) {
 			run := exec.CommandContext(t.Context(), program, "-test.run", m.Run, "-test.failfast", "-test.v", "-test.timeout", "5m")
@@ -43,6 +45,8 @@ func Test(t *testing.T, tags string, mutants ...Mutant) {
 				t.Errorf("not noticed:\n%s", out)
 			case !strings.Contains(string(out), "--- FAIL") || !strings.Contains(string(out), m.Want):
 				t.Errorf("it failed for another reason than %q:\n%s", m.Want, out)
+			default:
+				caught++
 			}
 		})
 	}

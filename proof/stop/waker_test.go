@@ -44,7 +44,7 @@ func TestStop_Waker(t *testing.T) {
 					}
 					time.Sleep(time.Millisecond)
 				}
-				time.Sleep(10 * time.Millisecond) // from the announcement to the sleep
+				time.Sleep(200 * time.Millisecond) // from the announcement to the sleep
 				c := start(t, "op", name, "put", point)
 				if c.point != point {
 					t.Fatalf("stopped at %q", c.point)
