@@ -50,6 +50,11 @@ func TestMutants(t *testing.T) {
 			Run: "TestLinearizable/semaphore", Env: living, Want: wrong,
 		},
 		mutant.Mutant{
+			Name: "a permit is refused for ever once it was used", File: "shm/semaphore.go",
+			Old: "		if slot, _ := cellOwner(v); slot != 0 {\n			continue", New: "		if slot, _ := cellOwner(v); slot != 0 || MUTANT && i == 1 && uint32(v) > 1 {\n			continue",
+			Run: "TestLinearizable/semaphore", Env: living, Want: "refused without cause",
+		},
+		mutant.Mutant{
 			Name: "a sweep frees permits of the living", File: "shm/semaphore.go",
 			Old: "owner != 0 && !s.c.lives(owner, g) &&", New: "owner != 0 && (MUTANT || !s.c.lives(owner, g)) &&",
 			Run: "TestLinearizable/semaphore", Env: dying, Want: wrong,
