@@ -10,12 +10,16 @@ import (
 
 // A published value that is another record's, or gone, is noticed.
 func TestVerify_Values(t *testing.T) {
-	for what, spoil := range map[string]func(f *farm, mine, other shm.Claim[job]){
-		"another's": func(_ *farm, mine, other shm.Claim[job]) { mine.Record().Data = other.Record().Data },
-		"gone": func(f *farm, mine, _ shm.Claim[job]) {
+	for what, spoil := range map[string]func(f *farm, mine, other shm.Claim[job]) error{
+		"another's": func(_ *farm, mine, other shm.Claim[job]) error {
+			mine.Record().Data = other.Record().Data
+			return nil
+		},
+		"gone": func(f *farm, mine, _ shm.Claim[job]) error {
 			stale := mine.Record().Data
-			check1(mine.SetBlob(&f.Data, &mine.Record().Data, nil))
+			err := mine.SetBlob(&f.Data, &mine.Record().Data, nil)
 			mine.Record().Data = stale
+			return err
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -25,7 +29,7 @@ func TestVerify_Values(t *testing.T) {
 			for _, c := range []shm.Claim[job]{mine, other} {
 				must(t, c.SetBlob(&f.Data, &c.Record().Data, []byte("value")))
 			}
-			spoil(f, mine, other)
+			must(t, spoil(f, mine, other))
 			must(t, f.Todo.TryPut(mine))
 			must(t, f.Todo.TryPut(other))
 			var corrupt []string
