@@ -34,6 +34,9 @@ func (w *watcher) processes(slots map[int]shm.Process, deaths map[int]shm.Death)
 			w.process("left", was, "")
 		}
 	}
+	for _, slot := range slices.Sorted(maps.Keys(deaths)) {
+		w.unseen(slot, slots, deaths[slot])
+	}
 	for _, slot := range slices.Sorted(maps.Keys(slots)) {
 		now := slots[slot]
 		was, ok := w.slots[slot]
@@ -50,6 +53,20 @@ func (w *watcher) processes(slots map[int]shm.Process, deaths map[int]shm.Death)
 		}
 	}
 	w.slots, w.deaths = slots, deaths
+}
+
+// unseen tells the death of a process that had come and gone between two looks, in a
+// slot that was free: nobody knows its name any more.
+func (w *watcher) unseen(slot int, slots map[int]shm.Process, d shm.Death) {
+	_, known := w.slots[slot]
+	now, there := slots[slot]
+	if known || d.Noticed == w.deaths[slot].Noticed || there && now.State != "alive" {
+		return // told by its registration, or an old one
+	}
+	w.say(change{Event: "died", Slot: &slot, Note: "it came after the last look"})
+	if d.Swept >= d.Noticed {
+		w.say(change{Event: "swept", Slot: &slot, Note: fmt.Sprintf("%v after its death was noticed", (d.Swept - d.Noticed).Round(time.Microsecond))})
+	}
 }
 
 func (w *watcher) process(event string, p shm.Process, note string) {
@@ -174,7 +191,11 @@ func (c change) text() string {
 	case c.Of > 0:
 		parts = append(parts, fmt.Sprintf("%s: %d of %d", c.Object, c.Used, c.Of))
 	case c.Slot != nil:
-		parts = append(parts, fmt.Sprintf("process %d (%s) in slot %d", c.PID, escape(c.Name), *c.Slot))
+		who := "a process"
+		if c.PID != 0 {
+			who = fmt.Sprintf("process %d (%s)", c.PID, escape(c.Name))
+		}
+		parts = append(parts, fmt.Sprintf("%s in slot %d", who, *c.Slot))
 	}
 	if c.Note != "" {
 		parts = append(parts, c.Note)

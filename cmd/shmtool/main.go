@@ -15,9 +15,15 @@
 //	shmtool reset NAME      empty it
 //	shmtool rm NAME         remove it
 //	shmtool create NAME     make it before the first program starts
+//	shmtool snapshot NAME   copy it to a file
+//	shmtool restore FILE    make a segment of such a file, also for another layout
+//	shmtool stacks NAME     what the goroutines of its processes do (AOTF's programs)
+//	shmtool serve NAME      a page in the browser, and metrics for Prometheus
+//	shmtool completion      for bash, zsh and fish
+//	shmtool version         of the tool, and the format it reads
 //
 // A segment carries the description of its own content, so all commands but
-// create work on the segment of any program. Those that look map it read-only,
+// create and stacks work on the segment of any program. Those that look map it read-only,
 // take no place in it, hold no lock and disturb nobody: use them on a live system
 // at any time, and on a segment whose programs have all crashed.
 //

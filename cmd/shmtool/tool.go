@@ -52,7 +52,7 @@ func findCommand(name string) *command {
 // A tool is one call of the program: the global flags, the words behind the
 // command, and where the answer goes.
 type tool struct {
-	ctx    context.Context // ends with SIGINT and SIGTERM
+	ctx    context.Context
 	in     io.Reader
 	stdout io.Writer
 	stderr io.Writer

@@ -112,12 +112,16 @@ func (w *watcher) run(t *tool) error {
 	if w.moves, err = w.m.Moves(); err != nil {
 		return err
 	}
+	early, err := w.m.Deaths()
+	if err != nil {
+		return err
+	}
 	s, err := w.m.Stats()
 	if err != nil {
 		return err
 	}
 	w.crowds(s)
-	if w.slots, w.deaths, err = w.registry(s.Processes); err != nil {
+	if w.slots, w.deaths, err = w.registry(s.Processes, early); err != nil {
 		return err
 	}
 	w.state = s.State
@@ -155,11 +159,15 @@ func (w *watcher) loop(ctx context.Context) error {
 
 // look prints what has changed since the last look.
 func (w *watcher) look() error {
+	early, err := w.m.Deaths()
+	if err != nil {
+		return err
+	}
 	s, err := w.m.Stats()
 	if err != nil {
 		return err
 	}
-	slots, deaths, err := w.registry(s.Processes)
+	slots, deaths, err := w.registry(s.Processes, early)
 	if err != nil {
 		return err
 	}
@@ -179,14 +187,24 @@ func (w *watcher) look() error {
 	return nil
 }
 
-func (w *watcher) registry(list []shm.Process) (map[int]shm.Process, map[int]shm.Death, error) {
+// registry gives who is there and who died, by slot. A death in a slot where somebody
+// lives is that of somebody before him: early are those from before the list.
+func (w *watcher) registry(list []shm.Process, early []shm.Death) (map[int]shm.Process, map[int]shm.Death, error) {
 	slots, deaths := map[int]shm.Process{}, map[int]shm.Death{}
-	for _, p := range list {
-		slots[p.Slot] = p
-	}
 	ends, err := w.m.Deaths()
 	for _, d := range ends {
 		deaths[d.Slot] = d
+	}
+	for _, p := range list {
+		slots[p.Slot] = p
+		if p.State == "alive" {
+			delete(deaths, p.Slot)
+		}
+	}
+	for _, d := range early {
+		if slots[d.Slot].State == "alive" {
+			deaths[d.Slot] = d
+		}
 	}
 	return slots, deaths, err
 }

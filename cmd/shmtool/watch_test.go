@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -102,6 +103,25 @@ func TestWatch(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if last := lines[len(lines)-1]; !strings.Contains(last, " gone ") {
 		t.Errorf("the last line is %q", last)
+	}
+}
+
+// A process that comes and dies between two looks is told of, and a living one is not
+// taken for the dead one whose slot it has.
+func TestWatch_Unseen(t *testing.T) {
+	var out strings.Builder
+	w := &watcher{t: &tool{out: bufio.NewWriter(&out)}, slots: map[int]shm.Process{}, deaths: map[int]shm.Death{}}
+	dead := map[int]shm.Death{2: {Slot: 2, Gen: 1, Noticed: 5000, Swept: 9000}, 3: {Slot: 3, Gen: 1, Noticed: 5000}}
+	w.processes(map[int]shm.Process{3: {Slot: 3, Gen: 2, PID: 77, Name: "next", State: "alive"}}, dead)
+	w.processes(map[int]shm.Process{3: {Slot: 3, Gen: 2, PID: 77, Name: "next", State: "alive"}}, dead)
+	must(t, w.t.out.Flush())
+	for _, want := range []string{"died     a process in slot 2", "swept    a process in slot 2, 4µs after", "died     a process in slot 3", "joined   process 77 (next) in slot 3"} {
+		if strings.Count(out.String(), want) != 1 {
+			t.Errorf("not once %q in\n%s", want, out.String())
+		}
+	}
+	if n := strings.Count(out.String(), "\n"); n != 4 {
+		t.Errorf("%d lines, want 4:\n%s", n, out.String())
 	}
 }
 
