@@ -288,7 +288,7 @@ func BenchmarkRefresh(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			v := &topView{every: time.Second, order: "rate", p: place{name, segments(), name, filepath.Join(segments(), name)}}
+			v := &topView{t: &tool{}, every: time.Second, order: "rate", p: place{name, segments(), name, filepath.Join(segments(), name)}}
 			defer v.close()
 			for b.Loop() {
 				sample := v.look()

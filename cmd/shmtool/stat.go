@@ -30,7 +30,7 @@ goroutine of a process in it, may end.
 
 A segment does not know since when a permit or a record is held, nor since when
 a record waits: the time shown beside an oldest record is its own first time
-field. "shmtool top" says how long it has seen a permit held.
+field. "shmtool top" says how long it has seen a permit held, and has the rates.
 
 It never changes anything and takes no lock; on a live segment, each number is
 right, and all of them together are not of one instant. It reads 8 bytes of each

@@ -133,7 +133,7 @@ func (t *tool) printFindings(code int, findings []shm.Finding) {
 	for _, f := range findings { // in the order of the first of each
 		k := kindOfFinding{f.Severity, f.Object, meaningOf(f)}
 		if n := alike[k] - mostAlike; n > 0 {
-			t.printf("%s: %s: %s\n", f.Severity, escape(f.Object), t.style.quiet(fmt.Sprintf("and %d more like these (--json shows all)", n)))
+			t.printf("%s: %s: %s\n", f.Severity, escape(f.Object), t.style.quiet(fmt.Sprintf("and %d more like these (--json: 1,000 at most)", n)))
 		}
 		delete(alike, k)
 	}

@@ -36,8 +36,8 @@ type holder struct {
 }
 
 const waitsHint = `A process is seen to wait where its last goroutine went to sleep; what its other
-goroutines wait for, and since when anybody waits or holds, is not in the segment:
-in a circle, another goroutine of one of them may still let go.
+goroutines wait for, and since when anybody waits or holds, is not in the
+segment: in a circle, another goroutine of one of them may still let go.
 `
 
 // waits shows who waits for what, circles first.

@@ -28,7 +28,8 @@ func watchCommand() *command {
   made retiring            only with --all
   full room                all records of an arena are in use, or wait in a
                            queue; a tenth of them does not any more
-  stopped retired gone     the segment; gone is the last line
+  watching stopped open    the segment; open: it was stopped, and somebody has
+  retired gone             started it again; gone is the last line
 
 It looks again and again: what a record does between two looks is seen as one
 change, from where it was to where it is. Blobs are not shown; --object chooses an

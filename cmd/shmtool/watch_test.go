@@ -191,7 +191,7 @@ func TestTop_Plain(t *testing.T) {
 // Rates are of what moved between two looks.
 func TestTop_Rates(t *testing.T) {
 	a, name := openShop(t)
-	v := &topView{every: time.Second, order: "segment", p: place{name, segments(), name, segments() + "/" + name}}
+	v := &topView{t: &tool{}, every: time.Second, order: "segment", p: place{name, segments(), name, segments() + "/" + name}}
 	var err error
 	v.m, err = v.p.inspect()
 	must(t, err)
