@@ -155,6 +155,11 @@ var killScanScenarios = []scenario{
 		for range 2 {
 			s.killed(func(a *Actor) { s.instruction(a, true) })
 		}
+		for back := 0; back == 0; { // before leg B's, which would be the older one
+			var err error
+			_, _, back, err = s.a.Scans.Depths(s.ctx)
+			s.must(err)
+		}
 		s.closing(s.list(s.a, objects.LegB))
 		s.must(s.instruction(s.a, false).Done(s.ctx)) // leg B's, after leg A was failed
 		r := s.loadScan(id)
