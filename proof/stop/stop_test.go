@@ -59,6 +59,7 @@ func TestStop(t *testing.T) {
 type campaign struct {
 	meter
 	stops, kills, wraps int
+	unsure              int            // stops that ended in a coincidence of short counts
 	operations          int            // in which something was stopped
 	admitted, refused   int            // newcomers
 	recovered           int            // records and permits, by others than the stopped sweeper
@@ -81,6 +82,12 @@ func (k *campaign) log(t *testing.T) {
 	if k.stops == 0 || k.calls == 0 {
 		t.Error("nothing was stopped, or nobody worked meanwhile")
 	}
+	if k.unsure > 0 {
+		t.Logf("%d of them ended in a coincidence of short counts, and were killed", k.unsure)
+	}
+	if k.unsure > 2+k.stops/50 {
+		t.Error("too many ended in a coincidence: they are not what was to be tested")
+	}
 }
 
 // goOn stops a child at an access, lets others work, and lets it go on.
@@ -88,7 +95,15 @@ func (k *campaign) goOn(t *testing.T, op world.Operation, where string) {
 	name, c, o := k.meanwhile(t, op, where)
 	if c.point != "" {
 		if tiny && o != nil {
-			k.wraps += k.stand.drive(t, o)
+			n, sure := k.stand.drive(t, o)
+			k.wraps += n
+			if !sure { // it is not to go on: what it would do is what TestCoincidence is about
+				k.unsure++
+				c.Kill()
+				maps.Copy(c.acks, o.close())
+				op.Audit(t, name, c.acks)
+				return
+			}
 		}
 		c.signal(syscall.SIGCONT)
 		if !c.toEnd() {

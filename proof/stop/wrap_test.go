@@ -57,8 +57,9 @@ func (s *stand) coincidence() (object string) {
 // through all its laps, and on until no word on which the stalled step could still
 // decide has come back to its old value. That it does, by an exact number of wraps,
 // is the coincidence that the widths of the counts make rare; TestCoincidence is
-// about those. drive returns how often rings came round.
-func (s *stand) drive(t *testing.T, o company) (wraps int) {
+// about those. drive returns how often rings came round, and whether it came to a
+// total without one: now and then, where a word has but a few values, it does not.
+func (s *stand) drive(t *testing.T, o company) (wraps int, sure bool) {
 	t.Helper()
 	const least, most = 24, 1000
 	for n := 0; n < least || wraps == 0; n++ {
@@ -71,14 +72,14 @@ func (s *stand) drive(t *testing.T, o company) (wraps int) {
 	for n := range most {
 		object := s.coincidence()
 		if object == "" {
-			return turned(s.from, s.tails())
+			return turned(s.from, s.tails()), true
 		}
 		if o.nudge(object); n%16 == 15 {
 			o.cycle(func() {})
 		}
 	}
-	t.Fatalf("no total without a coincidence: %s has an old value", s.coincidence())
-	return 0
+	t.Logf("no total without a coincidence: %s has an old value", s.coincidence())
+	return turned(s.from, s.tails()), false
 }
 
 // laps is how many a ring goes through before a slot has its old lap again.
