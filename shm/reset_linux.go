@@ -75,7 +75,10 @@ const resetSide = "reset."
 // found again with all that it had.
 func (s *Segment) giveWayTo(fresh *Segment, withSides bool) error {
 	next := sidePrefix(s.path) + resetSide + strconv.Itoa(os.Getpid())
-	if err := errors.Join(removeFile(next), fresh.file.link(next)); err != nil { // of a process of this id that was killed
+	if err := removeFile(next); err != nil { // of a process of this id that was killed
+		return err
+	}
+	if err := fresh.file.link(next); err != nil {
 		return err
 	}
 	reach(ptResetLinked)
